@@ -1,0 +1,106 @@
+/* json.c - see json.h. */
+#include "core/base/json.h"
+#include "core/base/file.h"
+#include "core/base/text.h"
+#include <pthread.h>
+#include <string.h>
+#include "core/base/mem.h"
+
+static void use_our_memory(void) { json_set_alloc_funcs(tn_alloc, tn_free); }
+
+static void init_once(void) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, use_our_memory);
+}
+
+tern_status tn_json_parse(const char *s, size_t n, json_t **out, tern_error *err) {
+    init_once();
+    json_error_t je;
+    *out = json_loadb(s, n, JSON_DECODE_ANY | JSON_ALLOW_NUL, &je);
+    if (*out) return TERN_OK;
+    if (json_error_code(&je) == json_error_out_of_memory)
+        return tern_fail(err, TERN_ERR_NOMEM, 0, "out of memory while parsing JSON");
+    return tern_fail(err, TERN_ERR_FORMAT, json_error_code(&je), "JSON, byte %d: %s", je.position,
+                     je.text);
+}
+
+tern_status tn_json_load(const char *path, json_t **out, tern_error *err) {
+    *out = NULL;
+    tn_buf text = {0};
+    tern_status st = tn_file_read(path, 1u << 30, &text, err);
+    if (st == TERN_OK) st = tn_json_parse(text.data ? text.data : "", text.len, out, err);
+    if (st == TERN_ERR_FORMAT && err) {
+        tern_error inner = *err;
+        tern_fail(err, st, inner.os_code, "%s: %s", path, inner.text);
+    }
+    tn_buf_deinit(&text);
+    return st;
+}
+
+static int dump_to_buf(const char *data, size_t n, void *ud) {
+    tn_buf *out = ud;
+    tn_buf_add(out, data, n);
+    return out->failed ? -1 : 0;
+}
+
+static void dump(const json_t *v, tn_buf *out, size_t flags) {
+    init_once();
+    if (json_dump_callback(v, dump_to_buf, out, flags | JSON_ENCODE_ANY) != 0) out->failed = true;
+}
+
+void tn_json_dump(const json_t *v, tn_buf *out) { dump(v, out, JSON_COMPACT); }
+
+void tn_json_dump_pretty(const json_t *v, tn_buf *out) { dump(v, out, JSON_INDENT(2)); }
+
+static void escape_valid(const char *s, size_t n, tn_buf *out) {
+    tn_buf_char(out, '"');
+    size_t start = 0;
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)s[i];
+        if (c >= 0x20 && c != '"' && c != '\\') continue;
+        tn_buf_add(out, s + start, i - start);
+        start = i + 1;
+        switch (c) {
+        case '"': tn_buf_str(out, "\\\""); break;
+        case '\\': tn_buf_str(out, "\\\\"); break;
+        case '\n': tn_buf_str(out, "\\n"); break;
+        case '\r': tn_buf_str(out, "\\r"); break;
+        case '\t': tn_buf_str(out, "\\t"); break;
+        default: tn_buf_printf(out, "\\u%04x", c);
+        }
+    }
+    tn_buf_add(out, s + start, n - start);
+    tn_buf_char(out, '"');
+}
+
+void tn_json_escape(const char *s, size_t n, tn_buf *out) {
+    if (tn_utf8_valid(s, n)) {
+        escape_valid(s, n, out);
+        return;
+    }
+    tn_buf fixed = {0};
+    tn_utf8_repair(s, n, &fixed);
+    if (fixed.failed) out->failed = true;
+    else escape_valid(fixed.data, fixed.len, out);
+    tn_buf_deinit(&fixed);
+}
+
+const char *tn_json_str(const json_t *obj, const char *key, const char *fallback) {
+    const json_t *v = json_object_get(obj, key);
+    return json_is_string(v) ? json_string_value(v) : fallback;
+}
+
+int64_t tn_json_int(const json_t *obj, const char *key, int64_t fallback) {
+    const json_t *v = json_object_get(obj, key);
+    return json_is_integer(v) ? json_integer_value(v) : fallback;
+}
+
+double tn_json_num(const json_t *obj, const char *key, double fallback) {
+    const json_t *v = json_object_get(obj, key);
+    return json_is_number(v) ? json_number_value(v) : fallback;
+}
+
+bool tn_json_bool(const json_t *obj, const char *key, bool fallback) {
+    const json_t *v = json_object_get(obj, key);
+    return json_is_boolean(v) ? json_is_true(v) : fallback;
+}
