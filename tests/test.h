@@ -20,7 +20,7 @@ typedef struct test_case {
 
 static test_case *test_first, **test_tail = &test_first;
 static jmp_buf test_escape;
-static const char *test_skipped;
+static const char *test_skipped = "";
 
 #define TEST(name)                                                                                 \
     static void test_##name(void);                                                                 \
@@ -86,31 +86,31 @@ static inline const char *test_dir(void) {
     return test_dir_path;
 }
 
+/* Apart from test_main, so that no local of the loop lives across the longjmp. */
+__attribute__((noinline)) static int test_run(void (*fn)(void)) {
+    int how = setjmp(test_escape);
+    if (how == 0) fn();
+    return how;
+}
+
 static inline int test_main(int argc, char **argv) {
-    int n_failed = 0, n_passed = 0, n_skipped = 0;
+    int n[3] = {0}; /* passed, failed, skipped */
     for (test_case *t = test_first; t; t = t->next) {
         int wanted = argc < 2;
         for (int i = 1; i < argc; i++) wanted |= strstr(t->name, argv[i]) != NULL;
         if (!wanted) continue;
-        int how = setjmp(test_escape);
-        if (how == 0) {
-            t->fn();
-            n_passed++;
-        } else if (how == 2) {
-            n_skipped++;
-            printf("skipped %s: %s\n", t->name, test_skipped);
-        } else {
-            n_failed++;
-            printf("FAILED %s\n", t->name);
-        }
+        int how = test_run(t->fn);
+        n[how]++;
+        if (how == 1) printf("FAILED %s\n", t->name);
+        if (how == 2) printf("skipped %s: %s\n", t->name, test_skipped);
     }
-    printf("%d passed, %d failed, %d skipped\n", n_passed, n_failed, n_skipped);
-    if (n_failed == 0 && test_dir_path[0]) {
-        char cmd[96];
+    printf("%d passed, %d failed, %d skipped\n", n[0], n[1], n[2]);
+    if (n[1] == 0 && test_dir_path[0]) {
+        char cmd[256];
         snprintf(cmd, sizeof cmd, "chmod -R u+w %s; rm -rf %s", test_dir_path, test_dir_path);
         if (system(cmd) != 0) return 1;
     }
-    return n_failed != 0;
+    return n[1] != 0;
 }
 #define TEST_MAIN                                                                                  \
     int main(int argc, char **argv) { return test_main(argc, argv); }

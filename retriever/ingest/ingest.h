@@ -1,0 +1,53 @@
+/* ingest.h - files -> documents -> passages.
+ * tn_ingest walks the inputs in a fixed order (arguments in order, folders sorted by name) and
+ * hands each document, cut into passages, to a sink. A bad line or file is reported and skipped,
+ * or stops the walk in strict mode; nothing is dropped silently. */
+#ifndef TN_INGEST_H
+#define TN_INGEST_H
+#include "tern/host.h"
+#include "tern/index.h"
+#include "tern/status.h"
+
+/* One passage of a document; strings NUL-terminated valid UTF-8, borrowed for the sink call. */
+typedef struct tn_chunk {
+    const char *text;
+    size_t text_len;
+    const char *section; /* "Guide > Install"; "" if none */
+    uint64_t byte_begin, byte_end; /* in the decompressed source file */
+    uint32_t line_begin, line_end; /* from 1 */
+    uint32_t page;                 /* PDF page from 1; 0 elsewhere */
+} tn_chunk;
+
+typedef struct tn_doc {
+    const char *id;     /* the record's id, or the file's path as given */
+    const char *title;  /* "" if none */
+    const char *source; /* file path as given; "-" for standard input */
+    const char *meta;   /* JSON object of further fields; "" if none */
+    int64_t time;       /* TERN_NO_TIME if none */
+    uint64_t hash[2];   /* XXH3-128 of all content: title, texts, sections, meta, time */
+    const tn_chunk *chunks;
+    size_t n_chunks; /* >= 1 */
+    uint32_t line;   /* where the document starts in its source */
+    bool repaired;   /* invalid UTF-8 was replaced */
+} tn_doc;
+
+typedef struct tn_ingest_sink {
+    void *ud;
+    /* One document, in input order. Any status but OK stops the walk and is returned. */
+    tern_status (*doc)(void *ud, const tn_doc *doc, tern_error *err);
+    /* A line or file that could not be used: text is "file:line: what". */
+    void (*bad)(void *ud, const char *text);
+} tn_ingest_sink;
+
+typedef struct tn_ingest_counts {
+    uint64_t n_docs, n_bad, n_repaired;
+    uint64_t n_bytes; /* read, after decompression */
+} tn_ingest_counts;
+
+/* Uses of opts: format, chunk_tokens, chunk_overlap, record_tokens, strict.
+ * Errors: NOT_FOUND (an input does not exist), IO, FORMAT (strict), CANCELLED, NOMEM, the sink's. */
+TERN_MUST_USE tern_status tn_ingest(const char *const *inputs, size_t n_inputs,
+                                    const tern_index_opts *opts, const tern_host *host,
+                                    const tn_ingest_sink *sink, tn_ingest_counts *counts,
+                                    tern_error *err);
+#endif
