@@ -1,10 +1,13 @@
 /* blockfile.h - a write-once file whose every 64 KiB is checked before it is believed.
  *
  * Layout (little endian):
- *   header   64 bytes: magic "TERNBLK1", u32 kind, u32 format, u64 payload bytes, u32 block bytes
- *            (65536), u32 crc of the crc table, ..., u32 crc of the header's first 60 bytes
- *   payload  at offset 64, contiguous
- *   crcs     u32 CRC-32C per payload block, after the payload padded to 8 bytes
+ *   0   magic "TERNBLK1"
+ *   8   u32 kind, four letters of TN_KIND    12  u32 format, 1
+ *   16  u64 payload bytes                    24  u32 block bytes, 65536
+ *   28  u32 crc of the crc table             32  zero
+ *   60  u32 crc of the 60 bytes above
+ *   64  payload, then zeros up to a multiple of 8
+ *   ..  u32 CRC-32C per payload block; the last block may be short
  * Readers map the file; opening checks header, length and the crc table, and a view checks the
  * blocks it touches the first time (an atomic bitmap remembers). */
 #ifndef TN_BLOCKFILE_H
@@ -13,6 +16,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#define TN_KIND(a, b, c, d)                                                                        \
+    ((uint32_t)(a) | (uint32_t)(b) << 8 | (uint32_t)(c) << 16 | (uint32_t)(d) << 24)
 
 enum { TN_BLOCK_BYTES = 64 << 10, TN_BLOCK_HEADER_BYTES = 64 };
 
