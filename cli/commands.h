@@ -1,0 +1,10 @@
+/* commands.h - the commands of `tern`, in the order `tern help` shows them. A command joins with
+ * one line here and one file cli/cmd_<name>.c that defines `const tn_command tn_cmd_<name>`. */
+#ifndef TN_COMMANDS_H
+#define TN_COMMANDS_H
+
+#define TN_COMMANDS(X)                                                                             \
+    X(help)                                                                                        \
+    X(completion)
+
+#endif
