@@ -96,6 +96,21 @@ void tn_http_safe_url(const char *url, char *out, size_t size) {
     curl_url_cleanup(u);
 }
 
+tern_status tn_http_check_url(const char *url, tern_error *err) {
+    CURLU *u = parse_url(url);
+    char *scheme = NULL;
+    bool ok = u && curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
+              (strcmp(scheme, "http") == 0 || strcmp(scheme, "https") == 0);
+    curl_free(scheme);
+    curl_url_cleanup(u);
+    char safe[256];
+    tn_http_safe_url(url, safe, sizeof safe);
+    return ok ? TERN_OK
+              : tern_fail(err, TERN_ERR_ARG, 0,
+                          "%s: not an http or https address: write it like http://127.0.0.1:8080",
+                          safe);
+}
+
 static bool is_loopback(const char *url) {
     CURLU *u = parse_url(url);
     char *host = NULL;
@@ -217,11 +232,10 @@ static tern_status translate(transfer *t, CURLcode code, tern_error *err) {
         return TERN_OK;
     case CURLE_OUT_OF_MEMORY:
         return tern_fail(err, TERN_ERR_NOMEM, 0, "%s: out of memory", t->url);
-    case CURLE_URL_MALFORMAT:
     case CURLE_UNSUPPORTED_PROTOCOL:
-        return tern_fail(err, TERN_ERR_ARG, (int)code,
-                         "%s: not an http or https address: write it like http://127.0.0.1:8080",
-                         t->url);
+    case CURLE_WEIRD_SERVER_REPLY:
+        return tern_fail(err, TERN_ERR_REMOTE, (int)code,
+                         "%s: what answers there does not speak HTTP: is the port right?", t->url);
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_RESOLVE_PROXY:
         a->transient = true;
@@ -338,9 +352,11 @@ static tern_status exchange(tn_http *h, const tn_http_post *post, tn_http_answer
 tern_status tn_http_send(tn_http *h, const tn_http_post *post, tn_http_answer *ans,
                          tern_error *err) {
     *ans = (tn_http_answer){0};
+    tern_status st = tn_http_check_url(post->url, err);
+    if (st != TERN_OK) return st;
     sigset_t old;
     bool was_pending = sigpipe_block(&old);
-    tern_status st = exchange(h, post, ans, err);
+    st = exchange(h, post, ans, err);
     sigpipe_restore(&old, was_pending);
     return st;
 }
