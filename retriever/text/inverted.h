@@ -1,10 +1,13 @@
 /* inverted.h - the inverted index of one segment: terms -> postings with positions.
  * A passage is indexed as title, then text, one field; the title's positions come first, with a
- * gap so that no phrase spans the two. Files written into the segment's folder:
- *   terms.tn     sorted term dictionary with df, collection frequency and postings offsets
- *   postings.tn  blocks of 128: delta- and bit-packed doc numbers, tf, block maxima (max tf, min
- *                length; never scores), positions in a stream of their own
- *   lengths.tn   u32 length in terms per passage */
+ * gap so that no phrase spans the two. Files written into the segment's folder (byte by byte in
+ * inverted_priv.h and postings.h):
+ *   terms.tn      sorted term dictionary with a hash table, df and offsets
+ *   postings.tn   blocks of 128: delta- and bit-packed doc numbers, tf, block maxima (max tf, min
+ *                 length; never scores)
+ *   positions.tn  word positions, read for phrases only
+ *   lengths.tn    u32 length in terms per passage
+ * The files are a function of the passages alone: built at once or merged, the same bytes. */
 #ifndef TN_INVERTED_H
 #define TN_INVERTED_H
 #include "retriever/text/analyze.h"
@@ -17,7 +20,8 @@
 typedef struct tn_inv_builder tn_inv_builder;
 TERN_MUST_USE tern_status tn_inv_builder_new(tn_analyzer *a, tn_inv_builder **out, tern_error *err);
 void tn_inv_builder_free(tn_inv_builder *b);
-/* The next passage; numbers are given in order from 0. */
+/* The next passage; numbers are given in order from 0. After an error (NOMEM, LIMIT) the builder
+ * holds half a passage and can only be freed. */
 TERN_MUST_USE tern_status tn_inv_builder_add(tn_inv_builder *b, const char *title, size_t title_len,
                                              const char *text, size_t text_len, tern_error *err);
 size_t tn_inv_builder_bytes(const tn_inv_builder *b); /* memory held, for the budget */

@@ -1,0 +1,157 @@
+/* Claims about retriever/text: analysis, the inverted index, BM25. */
+#include "core/base/file.h"
+#include "retriever/text/bm25.h"
+#include "tests/test.h"
+
+#include "core/base/mem.h"
+
+/* "a b c": the terms of a text, stop words in brackets, positions left out. */
+static const char *terms_of(const char *language, const char *text) {
+    static char out[1024];
+    tern_error e;
+    tn_analyzer *a;
+    const tn_token *tokens;
+    size_t n;
+    CHECK_OK(tn_analyzer_new(language, &a, &e), e);
+    CHECK_OK(tn_analyze(a, text, strlen(text), &tokens, &n, &e), e);
+    out[0] = '\0';
+    for (size_t i = 0; i < n; i++)
+        snprintf(out + strlen(out), sizeof out - strlen(out), tokens[i].is_stop ? "%s[%s]" : "%s%s",
+                 i ? " " : "", tokens[i].term);
+    tn_analyzer_free(a);
+    return out;
+}
+
+TEST(analyze_folds_stems_and_marks_stop_words) {
+    CHECK_STR(terms_of("english", "The Terns were flying, 2 of THEM."),
+              "[the] tern [were] fli 2 [of] [them]");
+    CHECK_STR(terms_of("none", "The Terns were flying"), "the terns were flying");
+}
+
+TEST(analyze_joins_initials_possessives_and_thousands) {
+    CHECK_STR(terms_of("english", "Bob's U.S. tour"), "bob us tour");
+    CHECK_STR(terms_of("english", "O\xE2\x80\x99"
+                                  "Brien doesn't"),
+              "obrien [doesnt]");
+    CHECK_STR(terms_of("english", "J.R.R. Tolkien, e.g. here.Not"), "jrr tolkien eg [here] [not]");
+    CHECK_STR(terms_of("none", "1,234,567 in 1990,200 or 12,34"), "1234567 in 1990 200 or 12 34");
+    CHECK_STR(terms_of("french", "l'eau d\xE2\x80\x99or"), "[l] eau [d] or");
+}
+
+TEST(analyze_folds_accents_of_latin_letters_only) {
+    CHECK_STR(terms_of("none", "Z\xC3\xBC"
+                               "rich Stra\xC3\x9F"
+                               "e \xEF\xBC\xA1\xEF\xBC\xA2"),
+              "zurich strasse ab");
+    CHECK_STR(terms_of("none", "\xD0\xB9"), "\xD0\xB9"); /* Cyrillic short i keeps its breve */
+}
+
+TEST(analyze_cuts_cjk_into_overlapping_bigrams) {
+    CHECK_STR(terms_of("english", "\xE6\x9D\xB1\xE4\xBA\xAC\xE9\x83\xBD tern \xE6\xB0\xB4"),
+              "\xE6\x9D\xB1\xE4\xBA\xAC \xE4\xBA\xAC\xE9\x83\xBD tern \xE6\xB0\xB4");
+}
+
+TEST(analyze_keeps_a_text_of_stop_words_only) {
+    CHECK_STR(terms_of("english", "The Who"), "the who");
+    CHECK_STR(terms_of("english", ""), "");
+}
+
+TEST(analyze_survives_bad_bytes_and_endless_words) {
+    CHECK_STR(terms_of("none", "ab\xFF"
+                               "cd \xE6\x9D x\xC2"),
+              "ab cd x");
+    char word[5001];
+    memset(word, 'x', 5000);
+    word[5000] = '\0';
+    CHECK_EQ(strlen(terms_of("english", word)), 255);
+}
+
+TEST(analyzer_refuses_an_unknown_language_and_lists_the_known) {
+    tern_error e;
+    tn_analyzer *a;
+    CHECK_EQ(tn_analyzer_new("klingon", &a, &e), TERN_ERR_ARG);
+    CHECK_HAS(e.text, "german");
+}
+
+static const char *const golden[][2] = {
+    {"Tern", "The tern flies to the pole."},
+    {"Pole", "A pole is cold, a pole is far."},
+    {"", "Terns and gulls."},
+};
+
+static tn_inv *build(const char *dir, const char *const docs[][2], size_t n) {
+    tern_error e;
+    tn_analyzer *a;
+    tn_inv_builder *b;
+    tn_inv *inv;
+    CHECK_OK(tn_mkdirs(dir, &e), e);
+    CHECK_OK(tn_analyzer_new("english", &a, &e), e);
+    CHECK_OK(tn_inv_builder_new(a, &b, &e), e);
+    for (size_t i = 0; i < n; i++)
+        CHECK_OK(tn_inv_builder_add(b, docs[i][0], strlen(docs[i][0]), docs[i][1],
+                                    strlen(docs[i][1]), &e),
+                 e);
+    CHECK_OK(tn_inv_builder_write(b, dir, &e), e);
+    tn_inv_builder_free(b);
+    tn_analyzer_free(a);
+    CHECK_OK(tn_inv_open(dir, &inv, &e), e);
+    return inv;
+}
+
+static const char *in_dir(const char *name) {
+    static char path[256];
+    snprintf(path, sizeof path, "%s/%s", test_dir(), name);
+    return path;
+}
+
+/* Lengths: tern tern fli pole = 4; pole pole cold pole far = 5; tern gull = 2. avglen 11/3. */
+TEST(bm25_scores_equal_those_computed_by_hand) {
+    tern_error e;
+    tn_inv *inv = build(in_dir("golden"), golden, 3);
+    CHECK_EQ(tn_inv_n_docs(inv), 3);
+    CHECK_EQ(tn_inv_n_terms(inv), 6);
+    CHECK_EQ(tn_inv_n_tokens(inv), 11);
+    tn_bm25_segment seg = {inv, 10, NULL};
+    tn_bm25 *s;
+    CHECK_OK(tn_bm25_new(&seg, 1, "english", &s, &e), e);
+    tern_hit hits[5];
+    size_t n;
+    CHECK_OK(tn_bm25_search(s, "cold poles", 10, 1.2f, 0.75f, NULL, false, 5, hits, &n, &e), e);
+    CHECK_EQ(n, 2);
+    CHECK_EQ(hits[0].ref, 11);
+    CHECK_EQ(hits[1].ref, 10);
+    double cold = log(1 + 2.5 / 1.5), pole = log(1 + 1.5 / 2.5);
+    double k5 = 1.2 * (0.25 + 0.75 * 5 * 3 / 11), k4 = 1.2 * (0.25 + 0.75 * 4 * 3 / 11);
+    CHECK_NEAR(hits[0].score, cold * 2.2 / (1 + k5) + pole * 3 * 2.2 / (3 + k5), 1e-6);
+    CHECK_NEAR(hits[1].score, pole * 2.2 / (1 + k4), 1e-6);
+    tn_bm25_part parts[4];
+    CHECK_OK(tn_bm25_explain(s, "cold poles", 10, 1.2f, 0.75f, 11, parts, 4, &n, &e), e);
+    CHECK_EQ(n, 2);
+    CHECK_STR(parts[1].term, "pole");
+    CHECK_EQ(parts[1].tf, 3);
+    CHECK_EQ(parts[1].df, 2);
+    CHECK_EQ(parts[1].len, 5);
+    CHECK(parts[0].score + parts[1].score == hits[0].score);
+    tn_bm25_free(s);
+    tn_inv_close(inv);
+}
+
+TEST(bm25_unknown_and_empty_queries_give_no_hits) {
+    tern_error e;
+    tn_inv *inv = build(in_dir("empty"), golden, 3);
+    tn_bm25_segment seg = {inv, 0, NULL};
+    tn_bm25 *s;
+    CHECK_OK(tn_bm25_new(&seg, 1, "english", &s, &e), e);
+    tern_hit hits[5];
+    size_t n = 9;
+    CHECK_OK(tn_bm25_search(s, "zebra", 5, 1.2f, 0.75f, NULL, false, 5, hits, &n, &e), e);
+    CHECK_EQ(n, 0);
+    CHECK_OK(tn_bm25_search(s, "", 0, 1.2f, 0.75f, NULL, false, 5, hits, &n, &e), e);
+    CHECK_EQ(n, 0);
+    CHECK_EQ(tn_bm25_search(s, "tern", 4, 1.2f, 0.75f, NULL, false, 0, hits, &n, &e), TERN_ERR_ARG);
+    CHECK_EQ(tn_bm25_search(s, "tern", 4, NAN, 0.75f, NULL, false, 5, hits, &n, &e), TERN_ERR_ARG);
+    tn_bm25_free(s);
+    tn_inv_close(inv);
+}
+
+TEST_MAIN
