@@ -1,5 +1,6 @@
 /* Claims about retriever/text: analysis, the inverted index, BM25. */
 #include "core/base/file.h"
+#include "core/base/rng.h"
 #include "retriever/text/bm25.h"
 #include "tests/test.h"
 
@@ -150,6 +151,161 @@ TEST(bm25_unknown_and_empty_queries_give_no_hits) {
     CHECK_EQ(n, 0);
     CHECK_EQ(tn_bm25_search(s, "tern", 4, 1.2f, 0.75f, NULL, false, 0, hits, &n, &e), TERN_ERR_ARG);
     CHECK_EQ(tn_bm25_search(s, "tern", 4, NAN, 0.75f, NULL, false, 5, hits, &n, &e), TERN_ERR_ARG);
+    tn_bm25_free(s);
+    tn_inv_close(inv);
+}
+
+/* --- random collections --- */
+
+static tn_rng rng;
+
+/* n words of a vocabulary whose word w is about 1/w as frequent as the first; "bursts" repeat. */
+static void random_text(tn_buf *out, unsigned n) {
+    unsigned word = 0;
+    tn_buf_reset(out);
+    for (unsigned i = 0; i < n; i++) {
+        if (i == 0 || tn_rng_below(&rng, 4) != 0)
+            word = (unsigned)exp(tn_rng_uniform(&rng) * log(3000.0));
+        tn_buf_printf(out, "w%u%s", word, tn_rng_below(&rng, 9) ? " " : " the ");
+    }
+}
+
+enum { DOCS_MAX = 12000 };
+static char *titles[DOCS_MAX], *texts[DOCS_MAX];
+
+static void random_docs(uint64_t seed, size_t n) {
+    tn_buf b = {0};
+    rng = tn_rng_init(seed, 0);
+    for (size_t i = 0; i < n; i++) {
+        random_text(&b, (unsigned)tn_rng_below(&rng, 4));
+        titles[i] = tn_strdup(tn_buf_cstr(&b));
+        random_text(&b, 1 + (unsigned)tn_rng_below(&rng, tn_rng_below(&rng, 10) ? 20 : 200));
+        texts[i] = tn_strdup(tn_buf_cstr(&b));
+    }
+    tn_buf_deinit(&b);
+}
+
+static void free_docs(size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        tn_free(titles[i]);
+        tn_free(texts[i]);
+    }
+}
+
+/* Index documents [begin, end) whose bit in keep (NULL: all) is set. */
+static tn_inv *build_range(const char *dir, size_t begin, size_t end, const uint64_t *keep) {
+    tern_error e;
+    tn_analyzer *a;
+    tn_inv_builder *b;
+    tn_inv *inv;
+    CHECK_OK(tn_mkdirs(dir, &e), e);
+    CHECK_OK(tn_analyzer_new("english", &a, &e), e);
+    CHECK_OK(tn_inv_builder_new(a, &b, &e), e);
+    for (size_t i = begin; i < end; i++)
+        if (!keep || (keep[i / 64] >> (i % 64) & 1))
+            CHECK_OK(
+                tn_inv_builder_add(b, titles[i], strlen(titles[i]), texts[i], strlen(texts[i]), &e),
+                e);
+    CHECK_OK(tn_inv_builder_write(b, dir, &e), e);
+    tn_inv_builder_free(b);
+    tn_analyzer_free(a);
+    CHECK_OK(tn_inv_open(dir, &inv, &e), e);
+    return inv;
+}
+
+static void check_same_file(const char *dir_a, const char *dir_b, const char *name) {
+    char path[300];
+    tern_error e;
+    tn_buf a = {0}, b = {0};
+    snprintf(path, sizeof path, "%s/%s", dir_a, name);
+    CHECK_OK(tn_file_read(path, SIZE_MAX, &a, &e), e);
+    snprintf(path, sizeof path, "%s/%s", dir_b, name);
+    CHECK_OK(tn_file_read(path, SIZE_MAX, &b, &e), e);
+    if (a.len != b.len || memcmp(a.data, b.data, a.len) != 0) FAIL("%s differs", path);
+    tn_buf_deinit(&a);
+    tn_buf_deinit(&b);
+}
+
+static void fail_on_defect(void *ud, const char *text) {
+    (void)ud;
+    FAIL("%s", text);
+}
+
+TEST(inv_merge_equals_a_fresh_build_of_the_kept_passages_byte_for_byte) {
+    tern_error e;
+    enum { N = 3000 };
+    const size_t cuts[] = {0, 700, 701, 1700, N};
+    random_docs(7, N);
+    uint64_t keep[4][N / 64 + 1], keep_all[N / 64 + 1] = {0};
+    memset(keep, 0, sizeof keep);
+    tn_inv *parts[4];
+    const tn_inv *views[4];
+    const uint64_t *bitmaps[4];
+    char dir[300], merged[300], fresh[300];
+    for (int s = 0; s < 4; s++) {
+        snprintf(dir, sizeof dir, "%s/part%d", test_dir(), s);
+        views[s] = parts[s] = build_range(dir, cuts[s], cuts[s + 1], NULL);
+        bitmaps[s] = s == 2 ? NULL : keep[s]; /* segment 2 is kept whole */
+        for (size_t d = cuts[s]; d < cuts[s + 1]; d++) {
+            size_t local = d - cuts[s];
+            if (s != 2 && tn_rng_below(&rng, 3) == 0) continue;
+            keep[s][local / 64] |= 1ull << local % 64;
+            keep_all[d / 64] |= 1ull << d % 64;
+        }
+    }
+    snprintf(merged, sizeof merged, "%s/merged", test_dir());
+    snprintf(fresh, sizeof fresh, "%s/fresh", test_dir());
+    CHECK_OK(tn_mkdirs(merged, &e), e);
+    CHECK_OK(tn_inv_merge(views, bitmaps, 4, merged, NULL, &e), e);
+    tn_inv *whole = build_range(fresh, 0, N, keep_all);
+    check_same_file(merged, fresh, "terms.tn");
+    check_same_file(merged, fresh, "postings.tn");
+    check_same_file(merged, fresh, "positions.tn");
+    check_same_file(merged, fresh, "lengths.tn");
+    CHECK_OK(tn_inv_check(whole, fail_on_defect, NULL, &e), e);
+    tn_inv_close(whole);
+    for (int s = 0; s < 4; s++) tn_inv_close(parts[s]);
+    free_docs(N);
+}
+
+static tern_status count_postings(void *ud, uint32_t no, const char *term, size_t len,
+                                  const uint32_t *docs, const uint32_t *tfs, uint32_t df,
+                                  tern_error *err) {
+    uint64_t *sum = ud;
+    (void)err;
+    CHECK_EQ(strlen(term), len);
+    CHECK_EQ(no, sum[1]++);
+    for (uint32_t i = 0; i < df; i++) {
+        if (i) CHECK(docs[i] > docs[i - 1]);
+        sum[0] += tfs[i];
+    }
+    return TERN_OK;
+}
+
+TEST(inv_walk_visits_every_occurrence_of_every_term_in_order) {
+    tern_error e;
+    random_docs(8, 500);
+    tn_inv *inv = build_range(in_dir("walk"), 0, 500, NULL);
+    uint64_t sum[2] = {0};
+    CHECK_OK(tn_inv_walk(inv, count_postings, sum, &e), e);
+    CHECK_EQ(sum[0], tn_inv_n_tokens(inv));
+    CHECK_EQ(sum[1], tn_inv_n_terms(inv));
+    tn_inv_close(inv);
+    free_docs(500);
+}
+
+TEST(inv_of_no_passages_opens_and_finds_nothing) {
+    tern_error e;
+    tn_inv *inv = build(in_dir("none"), golden, 0);
+    CHECK_EQ(tn_inv_n_terms(inv), 0);
+    CHECK_OK(tn_inv_check(inv, fail_on_defect, NULL, &e), e);
+    tn_bm25_segment seg = {inv, 0, NULL};
+    tn_bm25 *s;
+    tern_hit hit;
+    size_t n;
+    CHECK_OK(tn_bm25_new(&seg, 1, "english", &s, &e), e);
+    CHECK_OK(tn_bm25_search(s, "tern", 4, 1.2f, 0.75f, NULL, false, 1, &hit, &n, &e), e);
+    CHECK_EQ(n, 0);
     tn_bm25_free(s);
     tn_inv_close(inv);
 }
