@@ -12,7 +12,7 @@
 typedef struct tn_chunk {
     const char *text;
     size_t text_len;
-    const char *section; /* "Guide > Install"; "" if none */
+    const char *section;           /* "Guide > Install"; "" if none */
     uint64_t byte_begin, byte_end; /* in the decompressed source file */
     uint32_t line_begin, line_end; /* from 1 */
     uint32_t page;                 /* PDF page from 1; 0 elsewhere */
@@ -45,7 +45,8 @@ typedef struct tn_ingest_counts {
 } tn_ingest_counts;
 
 /* Uses of opts: format, chunk_tokens, chunk_overlap, record_tokens, strict.
- * Errors: NOT_FOUND (an input does not exist), IO, FORMAT (strict), CANCELLED, NOMEM, the sink's. */
+ * Errors: NOT_FOUND (an input does not exist), IO, FORMAT (strict), CANCELLED, NOMEM, the sink's.
+ */
 TERN_MUST_USE tern_status tn_ingest(const char *const *inputs, size_t n_inputs,
                                     const tern_index_opts *opts, const tern_host *host,
                                     const tn_ingest_sink *sink, tn_ingest_counts *counts,
