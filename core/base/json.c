@@ -6,7 +6,17 @@
 #include <string.h>
 #include "core/base/mem.h"
 
-static void use_our_memory(void) { json_set_alloc_funcs(tn_alloc, tn_free); }
+/* jansson reports an allocation that fails inside its lexer as a syntax error, so we note it
+ * ourselves. Per thread, because the allocator has no cookie; never read outside tn_json_parse. */
+static _Thread_local bool ran_out;
+
+static void *alloc_noted(size_t n_bytes) {
+    void *p = tn_alloc(n_bytes);
+    if (!p) ran_out = true;
+    return p;
+}
+
+static void use_our_memory(void) { json_set_alloc_funcs(alloc_noted, tn_free); }
 
 static void init_once(void) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -15,10 +25,11 @@ static void init_once(void) {
 
 tern_status tn_json_parse(const char *s, size_t n, json_t **out, tern_error *err) {
     init_once();
-    json_error_t je;
+    json_error_t je = {0};
+    ran_out = false;
     *out = json_loadb(s, n, JSON_DECODE_ANY | JSON_ALLOW_NUL, &je);
     if (*out) return TERN_OK;
-    if (json_error_code(&je) == json_error_out_of_memory)
+    if (ran_out)
         return tern_fail(err, TERN_ERR_NOMEM, 0, "out of memory while parsing JSON");
     return tern_fail(err, TERN_ERR_FORMAT, json_error_code(&je), "JSON, byte %d: %s", je.position,
                      je.text);

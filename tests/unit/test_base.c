@@ -222,4 +222,21 @@ TEST(json_errors_name_the_byte_and_bad_utf8_is_repaired_on_output) {
     tn_buf_deinit(&b);
 }
 
+TEST(json_parse_tells_no_memory_from_bad_syntax) {
+    const char *text = "{\"a\":[\"b\",1.5,null],\"c\":{\"d\":\"e\"}}";
+    for (int64_t k = 0;; k++) {
+        json_t *root;
+        tern_error err;
+        tn_mem_fail_after(k, 0);
+        tern_status st = tn_json_parse(text, strlen(text), &root, &err);
+        tn_mem_fail_after(-1, 0);
+        json_decref(root);
+        if (st == TERN_OK) {
+            CHECK(k > 10);
+            break;
+        }
+        CHECK_EQ(st, TERN_ERR_NOMEM);
+    }
+}
+
 TEST_MAIN
