@@ -18,7 +18,13 @@
 
 #include "core/base/mem.h"
 
-enum { TICK_MS = 200, RELOAD_MS = 1000, N_WORKERS_MAX = 256, BODIES_HELD = 16 };
+enum {
+    TICK_MS = 200,
+    RELOAD_MS = 1000,
+    LAST_WORDS_MS = 500,
+    N_WORKERS_MAX = 256,
+    BODIES_HELD = 16
+};
 
 struct tern_server {
     char *dir;
@@ -300,6 +306,11 @@ tern_index_stats tern_server_index_stats(tern_server *s) {
     return stats;
 }
 
+static void await_requests(tern_server *s, uint32_t ms) {
+    uint64_t end = tn_clock_ns() + (uint64_t)ms * 1000000;
+    while (tn_door_n_requests(s->door) && tn_clock_ns() < end) tn_sleep_ms(5);
+}
+
 void tern_server_stop(tern_server *s) {
     if (!s) return;
     if (s->has_keeper) {
@@ -311,10 +322,10 @@ void tern_server_stop(tern_server *s) {
     }
     if (s->door) {
         tn_door_shut(s->door);
-        uint64_t end = tn_clock_ns() + (uint64_t)s->opts.grace_ms * 1000000;
-        while (tn_door_n_requests(s->door) && tn_clock_ns() < end) tn_sleep_ms(5);
+        await_requests(s, s->opts.grace_ms);
     }
     tn_engine_free(s->engine); /* answers what is left */
+    if (s->door) await_requests(s, LAST_WORDS_MS);
     tn_door_close(s->door);
     tn_snapshot_unref(s->current);
     pthread_cond_destroy(&s->wake);
