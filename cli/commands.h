@@ -4,6 +4,7 @@
 #define TN_COMMANDS_H
 
 #define TN_COMMANDS(X)                                                                             \
+    X(search)                                                                                      \
     X(help)                                                                                        \
     X(completion)
 
