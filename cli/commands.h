@@ -4,7 +4,9 @@
 #define TN_COMMANDS_H
 
 #define TN_COMMANDS(X)                                                                             \
-    X(search)                                                                                      \
+    X(index)                                                                                       \
+    X(remove)                                                                                      \
+    X(compact)                                                                                     \
     X(help)                                                                                        \
     X(completion)
 
