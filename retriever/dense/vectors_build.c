@@ -1,0 +1,377 @@
+/* vectors_build.c - fold a segment's passages in and write their vectors (vectors_priv.h).
+ * Postings lie term by term and vectors are wanted passage by passage: the segment is turned around
+ * in ranges of passages that fit the memory bound, one walk over the postings per range. Rows go
+ * straight to disk; lists and graphs are built over the mapped file. */
+#include "core/base/pool.h"
+#include "core/kernels/blas.h"
+#include "retriever/dense/lsa_priv.h"
+#include "retriever/dense/vectors_priv.h"
+#include <faiss/c_api/IndexIVF_c.h>
+#include <faiss/c_api/Index_c.h>
+#include <faiss/c_api/error_c.h>
+#include <faiss/c_api/index_factory_c.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/base/mem.h"
+
+enum {
+    RANGE_ENTRIES = 8 << 20, /* postings turned around at a time: 64 MiB */
+    RANGE_DOCS = 1 << 15,    /* passages folded at a time: 32 MiB at 256 dimensions */
+    DOCS_PER_CHUNK = 64,
+    POINTS_PER_LIST = 39, /* what FAISS asks for at least to train one centroid */
+    ASSIGN_ROWS = 4096,
+};
+
+static tern_status no_memory(tern_error *err) {
+    return tern_fail(err, TERN_ERR_NOMEM, 0, "building vectors: no memory");
+}
+
+static tern_status faiss_failed(int code, const char *why, tern_error *err) {
+    return tern_fail(err, code == TN_FAISS_NOMEM ? TERN_ERR_NOMEM : TERN_ERR_UNSUPPORTED, code,
+                     "building vectors: FAISS: %s", why);
+}
+
+static tern_status look_up(const tern_host *host, uint64_t done, uint64_t total, tern_error *err) {
+    if (!host) return TERN_OK;
+    if (host->progress) {
+        tern_progress p = {"embedding", "passages", done, total};
+        host->progress(host->ud, &p);
+    }
+    if (host->cancelled && host->cancelled(host->ud))
+        return tern_fail(err, TERN_ERR_CANCELLED, 0, "building vectors: cancelled");
+    return TERN_OK;
+}
+
+/* --- folding in --- */
+
+typedef struct fold {
+    const tn_lsa *m;
+    const tn_inv *inv;
+    uint32_t n_docs;
+    uint32_t *model_term; /* [n_terms] of a term of the segment, or TN_LSA_NO_TERM */
+    uint32_t *n_known;    /* [n_docs] distinct known terms */
+    uint32_t begin, end;  /* the range of passages at hand */
+    uint64_t *starts;     /* [RANGE_DOCS + 1] where a passage's entries begin */
+    uint64_t *fill;       /* [RANGE_DOCS] where its next entry goes */
+    uint32_t *terms, *tfs;
+    size_t terms_cap, tfs_cap;
+    float *out; /* [RANGE_DOCS][dim] */
+} fold;
+
+static void fold_deinit(fold *f) {
+    tn_free(f->model_term);
+    tn_free(f->n_known);
+    tn_free(f->starts);
+    tn_free(f->fill);
+    tn_free(f->terms);
+    tn_free(f->tfs);
+    tn_free(f->out);
+}
+
+static tern_status count_known(void *ud, uint32_t term_no, const char *term, size_t len,
+                               const uint32_t *docs, const uint32_t *tfs, uint32_t df,
+                               tern_error *err) {
+    (void)tfs;
+    (void)err;
+    fold *f = ud;
+    uint32_t t = tn_lsa_find(f->m, term, len);
+    f->model_term[term_no] = t;
+    for (uint32_t i = 0; t != TN_LSA_NO_TERM && i < df; i++) f->n_known[docs[i]]++;
+    return TERN_OK;
+}
+
+/* Terms of the segment and of the model are both numbered in byte order, so each passage's list
+ * comes out ascending. */
+static tern_status fill_known(void *ud, uint32_t term_no, const char *term, size_t len,
+                              const uint32_t *docs, const uint32_t *tfs, uint32_t df,
+                              tern_error *err) {
+    (void)term;
+    (void)len;
+    (void)err;
+    fold *f = ud;
+    uint32_t t = f->model_term[term_no];
+    if (t == TN_LSA_NO_TERM) return TERN_OK;
+    for (uint32_t i = 0; i < df; i++) {
+        if (docs[i] < f->begin || docs[i] >= f->end) continue;
+        uint64_t to = f->fill[docs[i] - f->begin]++;
+        f->terms[to] = t;
+        f->tfs[to] = tfs[i];
+    }
+    return TERN_OK;
+}
+
+static void fold_chunk(void *arg, size_t begin, size_t end, int worker) {
+    (void)worker;
+    const fold *f = arg;
+    for (size_t i = begin; i < end; i++) {
+        uint64_t at = f->starts[i];
+        tern_status st =
+            tn_lsa_fold(f->m, f->terms + at, f->tfs + at, (size_t)(f->starts[i + 1] - at),
+                        f->out + i * f->m->head.dim, NULL);
+        (void)st; /* cannot fail: the whole projection was verified by fold_init */
+    }
+}
+
+static tern_status fold_init(fold *f, const tn_lsa *m, const tn_inv *inv, tern_error *err) {
+    *f = (fold){.m = m, .inv = inv, .n_docs = tn_inv_n_docs(inv)};
+    const void *projection;
+    tern_status st =
+        tn_bfile_view(m->file, m->head.projection_at,
+                      (uint64_t)m->head.n_terms * m->head.dim * sizeof(float), &projection, err);
+    if (st != TERN_OK) return st;
+    f->model_term = tn_calloc((size_t)tn_inv_n_terms(inv) + 1, sizeof *f->model_term);
+    f->n_known = tn_calloc((size_t)f->n_docs + 1, sizeof *f->n_known);
+    f->starts = tn_calloc(RANGE_DOCS + 1, sizeof *f->starts);
+    f->fill = tn_calloc(RANGE_DOCS, sizeof *f->fill);
+    f->out = tn_realloc(NULL, (size_t)RANGE_DOCS * m->head.dim, sizeof *f->out);
+    if (!f->model_term || !f->n_known || !f->starts || !f->fill || !f->out) return no_memory(err);
+    return tn_inv_walk(inv, count_known, f, err);
+}
+
+/* The next range after f->end: as many passages as the bounds allow, one at least. */
+static tern_status next_range(fold *f, tern_error *err) {
+    f->begin = f->end;
+    uint64_t n = 0;
+    while (f->end < f->n_docs && f->end - f->begin < RANGE_DOCS &&
+           (f->end == f->begin || n + f->n_known[f->end] <= RANGE_ENTRIES)) {
+        size_t i = f->end - f->begin;
+        f->starts[i] = f->fill[i] = n;
+        n += f->n_known[f->end++];
+        f->starts[i + 1] = n;
+    }
+    if (TN_GROW(f->terms, f->terms_cap, (size_t)n) != 0 ||
+        TN_GROW(f->tfs, f->tfs_cap, (size_t)n) != 0)
+        return no_memory(err);
+    return tn_inv_walk(f->inv, fill_known, f, err);
+}
+
+static tern_status fold_rows(const tn_lsa *m, const tn_inv *inv, tn_bwriter *w,
+                             const tern_host *host, tern_error *err) {
+    fold f;
+    tn_pool *pool = NULL;
+    tern_status st = fold_init(&f, m, inv, err);
+    if (st == TERN_OK) st = tn_pool_new(host ? host->n_threads : 1, &pool, err);
+    while (st == TERN_OK && f.end < f.n_docs) {
+        st = look_up(host, f.end, f.n_docs, err);
+        if (st == TERN_OK) st = next_range(&f, err);
+        if (st != TERN_OK) break;
+        size_t n = f.end - f.begin;
+        tn_pool_for(pool, n, DOCS_PER_CHUNK, fold_chunk, &f);
+        st = tn_bwriter_add(w, f.out, n * m->head.dim * sizeof *f.out, err);
+    }
+    tn_pool_free(pool);
+    fold_deinit(&f);
+    return st;
+}
+
+static tn_vectors_header header_for(const tn_lsa *m, const tn_inv *inv, tn_vectors_kind kind) {
+    return (tn_vectors_header){.format = 1,
+                               .kind = kind,
+                               .n = tn_inv_n_docs(inv),
+                               .dim = m->head.dim,
+                               .epoch = m->head.epoch,
+                               .rows_at = sizeof(tn_vectors_header),
+                               .entry = -1};
+}
+
+static tern_status build_flat(const tn_lsa *m, const tn_inv *inv, const char *path,
+                              const tern_host *host, tern_error *err) {
+    tn_vectors_header h = header_for(m, inv, TN_VECTORS_FLAT);
+    tn_bwriter *w;
+    tern_status st = tn_bwriter_open(path, TN_KIND_VECTORS, &w, err);
+    if (st != TERN_OK) return st;
+    st = tn_bwriter_add(w, &h, sizeof h, err);
+    if (st == TERN_OK) st = fold_rows(m, inv, w, host, err);
+    if (st == TERN_OK) return tn_bwriter_commit(w, err);
+    tn_bwriter_abort(w);
+    return st;
+}
+
+/* --- inverted lists --- */
+
+typedef struct lists {
+    uint32_t n;
+    float *centroids; /* [n][dim] */
+    idx_t *label;     /* [n_rows] list of a row */
+    uint64_t *starts; /* [n + 1] */
+    int64_t *ids;     /* [n_rows] */
+    uint32_t *places; /* [n_rows] */
+} lists;
+
+static void lists_deinit(lists *l) {
+    tn_free(l->centroids);
+    tn_free(l->label);
+    tn_free(l->starts);
+    tn_free(l->ids);
+    tn_free(l->places);
+}
+
+/* Centroids by FAISS's k-means, and the nearest one of each row. */
+static int cluster(const tn_faiss_rows *rows, lists *l) {
+    char what[32];
+    snprintf(what, sizeof what, "IVF%u,Flat", (unsigned)l->n);
+    FaissIndex *index = NULL;
+    tn_faiss_use_one_thread();
+    int code = faiss_index_factory(&index, (int)rows->dim, what, METRIC_INNER_PRODUCT);
+    if (code != 0) return code;
+    code = faiss_Index_train(index, (idx_t)rows->n, rows->data);
+    FaissIndex *coarse = faiss_IndexIVF_quantizer(faiss_IndexIVF_cast(index));
+    if (code == 0) code = faiss_Index_reconstruct_n(coarse, 0, (idx_t)l->n, l->centroids);
+    for (size_t i = 0; code == 0 && i < rows->n; i += ASSIGN_ROWS) {
+        size_t n = rows->n - i < ASSIGN_ROWS ? rows->n - i : ASSIGN_ROWS;
+        code = faiss_Index_assign(coarse, (idx_t)n, rows->data + i * rows->dim, l->label + i, 1);
+    }
+    faiss_Index_free(index);
+    return code;
+}
+
+static void sort_into_lists(const tn_faiss_rows *rows, lists *l) {
+    for (size_t i = 0; i < rows->n; i++) {
+        if (l->label[i] < 0) l->label[i] = 0;
+        l->starts[l->label[i] + 1]++;
+    }
+    for (uint32_t i = 0; i < l->n; i++) l->starts[i + 1] += l->starts[i];
+    for (size_t i = 0; i < rows->n; i++) {
+        uint64_t at = l->starts[l->label[i]]++;
+        l->ids[at] = (int64_t)i;
+        l->places[i] = (uint32_t)at;
+    }
+    /* Each start has moved to the next one's place: move them back. */
+    memmove(l->starts + 1, l->starts, l->n * sizeof *l->starts);
+    l->starts[0] = 0;
+}
+
+static tern_status make_lists(const tn_faiss_rows *rows, lists *l, tern_error *err) {
+    double wanted = 4 * sqrt((double)rows->n);
+    size_t most = rows->n / POINTS_PER_LIST;
+    l->n = wanted < (double)most ? (uint32_t)wanted : (uint32_t)most;
+    if (l->n == 0) l->n = 1;
+    l->centroids = tn_calloc((size_t)l->n * rows->dim, sizeof *l->centroids);
+    l->label = tn_calloc(rows->n, sizeof *l->label);
+    l->starts = tn_calloc((size_t)l->n + 2, sizeof *l->starts);
+    l->ids = tn_calloc(rows->n, sizeof *l->ids);
+    l->places = tn_calloc(rows->n, sizeof *l->places);
+    if (!l->centroids || !l->label || !l->starts || !l->ids || !l->places) return no_memory(err);
+    int code = cluster(rows, l);
+    if (code != 0) return faiss_failed(code, faiss_get_last_error(), err);
+    sort_into_lists(rows, l);
+    return TERN_OK;
+}
+
+/* Write a part and note where it stands; the header is written again with the parts' places. */
+static uint64_t place_part(uint64_t *end, uint64_t n_bytes) {
+    uint64_t at = (*end + 63) & ~UINT64_C(63);
+    *end = at + n_bytes;
+    return at;
+}
+
+static tern_status write_part(tn_bwriter *w, const void *data, size_t n_bytes, tern_error *err) {
+    tern_status st = tn_bwriter_align(w, 64, err);
+    return st == TERN_OK ? tn_bwriter_add(w, data, n_bytes, err) : st;
+}
+
+static tern_status write_ivf(tn_bwriter *w, tn_vectors_header *h, const tn_faiss_rows *rows,
+                             tern_error *err) {
+    lists l = {0};
+    size_t row_bytes = rows->dim * sizeof(float);
+    tern_status st = make_lists(rows, &l, err);
+    if (st != TERN_OK) goto done;
+    h->n_lists = l.n;
+    uint64_t end = h->rows_at + rows->n * row_bytes;
+    h->parts_at[0] = place_part(&end, l.n * row_bytes);
+    h->parts_at[1] = place_part(&end, ((uint64_t)l.n + 1) * sizeof *l.starts);
+    h->parts_at[2] = place_part(&end, rows->n * sizeof *l.ids);
+    h->parts_at[3] = place_part(&end, rows->n * sizeof *l.places);
+    st = tn_bwriter_add(w, h, sizeof *h, err);
+    for (size_t i = 0; st == TERN_OK && i < rows->n; i++)
+        st = tn_bwriter_add(w, rows->data + (size_t)l.ids[i] * rows->dim, row_bytes, err);
+    if (st == TERN_OK) st = write_part(w, l.centroids, l.n * row_bytes, err);
+    if (st == TERN_OK) st = write_part(w, l.starts, ((size_t)l.n + 1) * sizeof *l.starts, err);
+    if (st == TERN_OK) st = write_part(w, l.ids, rows->n * sizeof *l.ids, err);
+    if (st == TERN_OK) st = write_part(w, l.places, rows->n * sizeof *l.places, err);
+done:
+    lists_deinit(&l);
+    return st;
+}
+
+static tern_status write_hnsw(tn_bwriter *w, tn_vectors_header *h, const tn_faiss_rows *rows,
+                              tern_error *err) {
+    tn_faiss_searcher *s = NULL;
+    int code = tn_faiss_hnsw_build(rows, TN_HNSW_M, TN_HNSW_EF_BUILD, &s);
+    if (code != 0) return faiss_failed(code, tn_faiss_last_error(), err);
+    tn_faiss_graph g;
+    tn_faiss_hnsw_view(s, &g);
+    h->m = (uint32_t)g.m;
+    h->entry = g.entry;
+    h->n_links = g.n_links;
+    uint64_t end = h->rows_at + rows->n * rows->dim * sizeof(float);
+    h->parts_at[0] = place_part(&end, rows->n * sizeof *g.levels);
+    h->parts_at[1] = place_part(&end, g.n_links * sizeof *g.links);
+    tern_status st = tn_bwriter_add(w, h, sizeof *h, err);
+    if (st == TERN_OK)
+        st = tn_bwriter_add(w, rows->data, rows->n * rows->dim * sizeof *rows->data, err);
+    if (st == TERN_OK) st = write_part(w, g.levels, rows->n * sizeof *g.levels, err);
+    if (st == TERN_OK) st = write_part(w, g.links, g.n_links * sizeof *g.links, err);
+    tn_faiss_searcher_free(s);
+    return st;
+}
+
+/* The final file from the flat one at `flat`. */
+static tern_status build_structure(tn_vectors_header *h, const char *flat, const char *path,
+                                   tern_error *err) {
+    tn_bfile *file = NULL;
+    tn_bwriter *w = NULL;
+    const void *data;
+    uint64_t row_bytes = (uint64_t)h->dim * sizeof(float);
+    tern_status st = tn_blas_check(err); /* k-means multiplies by BLAS */
+    if (st == TERN_OK) st = tn_bfile_open(flat, TN_KIND_VECTORS, &file, err);
+    if (st == TERN_OK) st = tn_bfile_view(file, h->rows_at, h->n * row_bytes, &data, err);
+    if (st == TERN_OK) st = tn_bwriter_open(path, TN_KIND_VECTORS, &w, err);
+    if (st == TERN_OK) {
+        tn_faiss_rows rows = {data, h->n, h->dim};
+        st = h->kind == TN_VECTORS_IVF ? write_ivf(w, h, &rows, err) : write_hnsw(w, h, &rows, err);
+    }
+    if (st == TERN_OK) {
+        st = tn_bwriter_commit(w, err);
+        w = NULL;
+    }
+    tn_bwriter_abort(w);
+    tn_bfile_close(file);
+    return st;
+}
+
+static bool parse_kind(const char *kind, tn_vectors_kind *out) {
+    static const char *const names[] = {"flat", "ivf", "hnsw"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strcmp(kind, names[i]) != 0) continue;
+        *out = (tn_vectors_kind)i;
+        return true;
+    }
+    return false;
+}
+
+tern_status tn_vectors_build(const tern_embedder *e, const tn_inv *inv, const char *kind,
+                             const char *path, const tern_host *host, tern_error *err) {
+    tn_vectors_kind k;
+    if (!parse_kind(kind, &k))
+        return tern_fail(err, TERN_ERR_ARG, 0,
+                         "there is no vector index \"%s\"; choose flat, ivf or hnsw", kind);
+    if (strcmp(e->name, "lsa") != 0)
+        return tern_fail(err, TERN_ERR_UNSUPPORTED, 0,
+                         "embedder \"%s\" cannot fold passages in from their terms", e->name);
+    const tn_lsa *m = (const tn_lsa *)e;
+    if (k == TN_VECTORS_FLAT || tn_inv_n_docs(inv) == 0) return build_flat(m, inv, path, host, err);
+    size_t len = strlen(path);
+    char *flat = tn_realloc(NULL, len + 6, 1);
+    if (!flat) return no_memory(err);
+    snprintf(flat, len + 6, "%s.flat", path);
+    tern_status st = build_flat(m, inv, flat, host, err);
+    tn_vectors_header h = header_for(m, inv, k);
+    if (st == TERN_OK) st = build_structure(&h, flat, path, err);
+    unlink(flat);
+    tn_free(flat);
+    return st;
+}
