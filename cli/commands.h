@@ -4,6 +4,9 @@
 #define TN_COMMANDS_H
 
 #define TN_COMMANDS(X)                                                                             \
+    X(index)                                                                                       \
+    X(remove)                                                                                      \
+    X(compact)                                                                                     \
     X(help)                                                                                        \
     X(completion)
 

@@ -6,6 +6,8 @@
 #define TN_MEM_H
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h> /* declares what is poisoned below, so it must come first */
+#include <string.h>
 
 /* Uninitialised / zeroed block of n bytes; n == 0 gives a unique, freeable block. NULL: no memory. */
 void *tn_alloc(size_t n_bytes);

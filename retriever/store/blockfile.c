@@ -205,7 +205,7 @@ static tern_status check_header(const tn_bfile *f, uint32_t kind, tern_error *er
         return tern_fail(err, TERN_ERR_VERSION, 0,
                          "%s: block format %u, this program reads format %d; build the index again",
                          f->path, get_u32(h + AT_FORMAT), FORMAT);
-    if (get_u32(h + AT_KIND) != kind)
+    if (kind != TN_BLOCK_ANY_KIND && get_u32(h + AT_KIND) != kind)
         return tern_fail(err, TERN_ERR_CORRUPT, 0,
                          "%s: offset %d: a file of kind \"%.4s\", expected \"%.4s\"", f->path,
                          AT_KIND, (const char *)h + AT_KIND, (const char *)&kind);

@@ -36,6 +36,7 @@ void tn_bwriter_abort(tn_bwriter *w); /* unlink and free; NULL allowed */
 
 /* --- reading: immutable after open, any thread --- */
 typedef struct tn_bfile tn_bfile;
+enum { TN_BLOCK_ANY_KIND = 0 }; /* for tools that look at blocks, whatever they hold */
 /* Errors: NOT_FOUND, CORRUPT (truncated, bad magic, wrong kind), VERSION, IO. */
 TERN_MUST_USE tern_status tn_bfile_open(const char *path, uint32_t kind, tn_bfile **out,
                                         tern_error *err);

@@ -13,7 +13,8 @@
 
 #include "core/base/mem.h"
 
-enum { HEAD_BYTES = 64, MANIFEST_MAX = 64 << 20 };
+/* A block file's header without its own checksum, which would cancel itself out of ours. */
+enum { HEAD_BYTES = 60, MANIFEST_MAX = 64 << 20 };
 
 /* The end of every manifest, now and in later formats: a reader of any version can tell damage from
  * a format it does not know. */

@@ -2,7 +2,7 @@
  * A commit replaces it atomically after everything it names is on disk; what it does not name does
  * not exist. It is JSON for people to read, and its last member is a CRC-32C of all text before
  * that member, so that a flipped byte is damage and not another index. Files are named with their
- * size and a CRC of their first 64 bytes; for block files that header vouches for the rest. */
+ * size and a CRC of their first 60 bytes; a block file's header vouches for the rest. */
 #ifndef TN_MANIFEST_H
 #define TN_MANIFEST_H
 #include "core/base/buf.h"
@@ -21,7 +21,7 @@ enum {
 typedef struct tn_mfile {
     char name[TN_NAME_BYTES]; /* within its folder */
     uint64_t size;            /* bytes */
-    uint32_t crc;             /* CRC-32C of the first 64 bytes, or of all if there are fewer */
+    uint32_t crc;             /* CRC-32C of the first 60 bytes, or of all if there are fewer */
 } tn_mfile;
 
 typedef struct tn_msegment {
