@@ -64,6 +64,7 @@ typedef struct atom {
     size_t begin, end;
     uint64_t cost;
     bool opens_block;
+    bool is_line; /* of a list, table or code */
 } atom;
 
 typedef struct section {
@@ -174,7 +175,7 @@ static unsigned shared_depth(const section *a, unsigned depth, const section *b)
 
 /* ---- a section beyond the limit ---- */
 
-static tern_status add_atom(cutter *c, size_t begin, size_t end, bool opens_block,
+static tern_status add_atom(cutter *c, size_t begin, size_t end, bool opens_block, bool is_line,
                             tern_error *err) {
     /* A monster is cut into pieces that fit. */
     while (begin < end) {
@@ -183,7 +184,7 @@ static tern_status add_atom(cutter *c, size_t begin, size_t end, bool opens_bloc
         if (cost > c->limit) n = tn_half_words_prefix(c->text + begin, n, c->limit);
         if (n < end - begin) cost = tn_half_words(c->text + begin, n);
         if (TN_GROW(c->atoms, c->atoms_cap, c->n_atoms + 1) != 0) return no_memory(err);
-        c->atoms[c->n_atoms++] = (atom){begin, begin + n, cost, opens_block};
+        c->atoms[c->n_atoms++] = (atom){begin, begin + n, cost, opens_block, is_line};
         opens_block = false;
         begin += n;
         while (begin < end && is_space(c->text[begin])) begin++;
@@ -199,7 +200,7 @@ static tern_status add_block_atoms(cutter *c, const tn_block *b, tern_error *err
         for (tn_span s;
              st == TERN_OK && tn_sentence_next(c->text + b->begin, b->end - b->begin, &pos, &s);
              opens = false)
-            st = add_atom(c, b->begin + s.begin, b->begin + s.end, opens, err);
+            st = add_atom(c, b->begin + s.begin, b->begin + s.end, opens, false, err);
         return st;
     }
     for (size_t i = b->begin; st == TERN_OK && i < b->end;) {
@@ -208,7 +209,7 @@ static tern_status add_block_atoms(cutter *c, const tn_block *b, tern_error *err
         size_t begin = i;
         while (begin < end && is_space(c->text[begin])) begin++;
         if (begin < end) {
-            st = add_atom(c, i, end, opens, err);
+            st = add_atom(c, i, end, opens, true, err);
             opens = false;
         }
         i = end + 1;
@@ -217,7 +218,7 @@ static tern_status add_block_atoms(cutter *c, const tn_block *b, tern_error *err
 }
 
 /* Where the overlap with a passage of atoms [first, cut) begins, at most `room` half words before
- * its end: at an atom if one fits, else at a word. *cost is what it takes. */
+ * its end: at an atom if one fits, else at a word of a sentence. *cost is what it takes. */
 static size_t overlap_begin(const cutter *c, size_t first, size_t cut, uint64_t room,
                             uint64_t *cost) {
     size_t t = cut;
@@ -225,7 +226,7 @@ static size_t overlap_begin(const cutter *c, size_t first, size_t cut, uint64_t 
     while (t > first + 1 && *cost + c->atoms[t - 1].cost <= room) *cost += c->atoms[--t].cost;
     if (t < cut) return c->atoms[t].begin;
     const atom *a = &c->atoms[cut - 1];
-    if (room < 2 || a->cost <= room) return a->end;
+    if (room < 2 || a->cost <= room || a->is_line) return a->end;
     size_t skip = tn_half_words_prefix(c->text + a->begin, a->end - a->begin, a->cost - room);
     size_t begin = a->begin + skip;
     *cost = tn_half_words(c->text + begin, a->end - begin);

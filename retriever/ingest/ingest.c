@@ -17,6 +17,10 @@ typedef struct format {
 
 static const format formats[] = {
     {"jsonl", " .jsonl .ndjson .jsonlines ", tn_read_jsonl},
+    {"tsv", " .tsv .tab ", tn_read_tsv},
+    {"md", " .md .markdown .mdown .mkd ", tn_read_markdown},
+    {"html", " .html .htm .xhtml ", tn_read_html},
+    {"pdf", " .pdf ", tn_read_pdf},
     {"txt", " .txt .text .rst .org .adoc .asciidoc .tex .log ", tn_read_plain},
 };
 enum { N_FORMATS = sizeof formats / sizeof *formats };

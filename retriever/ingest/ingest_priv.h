@@ -58,6 +58,10 @@ void tn_intake_log(const tn_intake *in, tern_log_level level, const char *fmt, .
  * nothing to use: more than TN_LINE_MAX, or nothing but white space. */
 TERN_MUST_USE tern_status tn_intake_slurp(tn_intake *in, tn_buf *out, bool *usable,
                                           tern_error *err);
+/* The next line of a format of one record per line. Lines too long are reported and passed over;
+ * *more is false at the end, and behind damage, which is reported. */
+TERN_MUST_USE tern_status tn_intake_line(tn_intake *in, tn_liner *liner, tn_line *out, bool *more,
+                                         tern_error *err);
 /* Hand one document to the sink; resets the arena. A document without any text or title is bad. */
 TERN_MUST_USE tern_status tn_intake_emit(tn_intake *in, const tn_draft *d, tern_error *err);
 /* The file's name without folders and extensions: the title of a document that states none. */

@@ -78,6 +78,22 @@ tern_status tn_intake_slurp(tn_intake *in, tn_buf *out, bool *usable, tern_error
     return n > 0 ? TERN_OK : tn_intake_bad(in, 0, err, "empty: no text in it");
 }
 
+tern_status tn_intake_line(tn_intake *in, tn_liner *liner, tn_line *out, bool *more,
+                           tern_error *err) {
+    for (;;) {
+        tern_error failed = {0};
+        tern_status st = tn_liner_next(liner, out, more, &failed);
+        if (st != TERN_OK) {
+            *more = false;
+            return tn_intake_broken(in, out->number, &failed, err);
+        }
+        if (!*more || !out->too_long) return TERN_OK;
+        st = tn_intake_bad(in, out->number, err, "line of %llu bytes, more than %zu MiB",
+                           (unsigned long long)(out->end - out->begin), TN_LINE_MAX >> 20);
+        if (st != TERN_OK) return st;
+    }
+}
+
 tn_str tn_intake_stem(const tn_intake *in) {
     static const char *const packed[] = {".gz", ".zst", ".zstd"};
     const char *base = tn_path_base(in->path);
@@ -172,7 +188,6 @@ static tern_status hand_over(tn_intake *in, tn_doc *d, tern_error *err) {
             host->progress(host->ud, &p);
         }
     }
-    tn_arena_reset(&in->arena);
     return st;
 }
 

@@ -150,9 +150,6 @@ static tern_status read_object(reader *r, json_t *o, const tn_line *line, bool r
 
 static tern_status read_line(reader *r, const tn_line *line, tern_error *err) {
     tn_str s = {line->text, line->len};
-    if (line->too_long)
-        return tn_intake_bad(r->in, line->number, err, "line of %llu bytes, more than %zu MiB",
-                             (unsigned long long)(line->end - line->begin), TN_LINE_MAX >> 20);
     tn_trim(&s.s, &s.n);
     if (s.n == 0) return TERN_OK;
     bool repaired = !tn_utf8_valid(s.s, s.n);
@@ -176,18 +173,11 @@ static tern_status read_line(reader *r, const tn_line *line, tern_error *err) {
 tern_status tn_read_jsonl(tn_intake *in, tern_error *err) {
     reader r = {.in = in};
     tn_liner liner = {.source = in->source};
+    tn_line line;
+    bool more;
     tern_status st;
-    for (;;) {
-        tn_line line;
-        bool more;
-        tern_error failed = {0};
-        st = tn_liner_next(&liner, &line, &more, &failed);
-        if (st != TERN_OK) {
-            st = tn_intake_broken(in, line.number, &failed, err);
-            break;
-        }
-        if (!more || (st = read_line(&r, &line, err)) != TERN_OK) break;
-    }
+    while ((st = tn_intake_line(in, &liner, &line, &more, err)) == TERN_OK && more)
+        if ((st = read_line(&r, &line, err)) != TERN_OK) break;
     tn_liner_deinit(&liner);
     tn_buf_deinit(&r.meta);
     tn_buf_deinit(&r.repaired);

@@ -46,6 +46,8 @@ tern_status tn_plain_blocks(tn_arena *arena, const char *text, size_t len, const
         const char *s = text + i;
         size_t k = end - i;
         tn_trim(&s, &k);
+        if (text[i] == '\f') st = flush(&now, &v, &n, &cap, err); /* a page begins */
+        if (st != TERN_OK) break;
         if (k == 0) {
             st = flush(&now, &v, &n, &cap, err);
         } else {
