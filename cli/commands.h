@@ -7,6 +7,8 @@
     X(index)                                                                                       \
     X(remove)                                                                                      \
     X(compact)                                                                                     \
+    X(search)                                                                                      \
+    X(eval)                                                                                        \
     X(help)                                                                                        \
     X(completion)
 
