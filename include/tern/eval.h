@@ -145,15 +145,24 @@ TERN_API TERN_MUST_USE tern_status tern_bootstrap_paired(const double *a, const 
 
 /* ---- an index ---- */
 
-/* Search every question of the set on host->n_threads threads, the same run whatever their number.
- * Where the judgements name documents of several passages, results are documents, each scored by
- * its best passage; else passages.
- *   qrels   decides between the two; NULL: passages
- *   depth   results wanted per question
+/* How judgements and an index fit together. */
+typedef struct tern_qrels_match {
+    uint32_t n_missing;        /* judged documents that the index does not hold */
+    const char *first_missing; /* one of them, a view into the judgements; NULL: none */
+    bool documents; /* the judgements name documents of several passages: results must be documents,
+                       each scored by its best passage */
+} tern_qrels_match;
+/* Errors: CORRUPT, NOMEM. */
+TERN_API TERN_MUST_USE tern_status tern_qrels_match_index(const tern_qrels *qrels,
+                                                          const tern_index *ix,
+                                                          tern_qrels_match *out, tern_error *err);
+
+/* Search every question of the set on host->n_threads threads; the run does not depend on their
+ * number. Questions come in file order, with depth results each where so many passages match.
+ *   documents   true: results are documents, scored by their best passage; false: passages
  * Errors: those of tern_search, CANCELLED. */
 TERN_API TERN_MUST_USE tern_status tern_run_search(const tern_index *ix,
-                                                   const tern_questions *questions,
-                                                   const tern_qrels *qrels,
+                                                   const tern_questions *questions, bool documents,
                                                    const tern_search_opts *opts, size_t depth,
                                                    const tern_host *host, tern_run **out,
                                                    tern_error *err);
