@@ -1,13 +1,14 @@
 /* json.c - see json.h. */
 #include "core/base/json.h"
 #include "core/base/file.h"
+#include "core/base/mem.h"
 #include "core/base/text.h"
 #include <pthread.h>
 #include <string.h>
-#include "core/base/mem.h"
 
-/* jansson reports an allocation that fails inside its lexer as a syntax error, so we note it
- * ourselves. Per thread, because the allocator has no cookie; never read outside tn_json_parse. */
+/* An allocation that fails inside jansson's lexer comes out as a syntax error, or as a value with
+ * bytes missing, so we note it ourselves. Per thread, because the allocator has no cookie; never
+ * read outside tn_json_parse. */
 static _Thread_local bool ran_out;
 
 static void *alloc_noted(size_t n_bytes) {
@@ -16,7 +17,9 @@ static void *alloc_noted(size_t n_bytes) {
     return p;
 }
 
-static void use_our_memory(void) { json_set_alloc_funcs(alloc_noted, tn_free); }
+static void use_our_memory(void) {
+    json_set_alloc_funcs(alloc_noted, tn_free);
+}
 
 static void init_once(void) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -28,9 +31,10 @@ tern_status tn_json_parse(const char *s, size_t n, json_t **out, tern_error *err
     json_error_t je = {0};
     ran_out = false;
     *out = json_loadb(s, n, JSON_DECODE_ANY | JSON_ALLOW_NUL, &je);
-    if (*out) return TERN_OK;
-    if (ran_out)
-        return tern_fail(err, TERN_ERR_NOMEM, 0, "out of memory while parsing JSON");
+    if (*out && !ran_out) return TERN_OK;
+    json_decref(*out);
+    *out = NULL;
+    if (ran_out) return tern_fail(err, TERN_ERR_NOMEM, 0, "out of memory while parsing JSON");
     return tern_fail(err, TERN_ERR_FORMAT, json_error_code(&je), "JSON, byte %d: %s", je.position,
                      je.text);
 }
@@ -59,9 +63,13 @@ static void dump(const json_t *v, tn_buf *out, size_t flags) {
     if (json_dump_callback(v, dump_to_buf, out, flags | JSON_ENCODE_ANY) != 0) out->failed = true;
 }
 
-void tn_json_dump(const json_t *v, tn_buf *out) { dump(v, out, JSON_COMPACT); }
+void tn_json_dump(const json_t *v, tn_buf *out) {
+    dump(v, out, JSON_COMPACT);
+}
 
-void tn_json_dump_pretty(const json_t *v, tn_buf *out) { dump(v, out, JSON_INDENT(2)); }
+void tn_json_dump_pretty(const json_t *v, tn_buf *out) {
+    dump(v, out, JSON_INDENT(2));
+}
 
 static void escape_valid(const char *s, size_t n, tn_buf *out) {
     tn_buf_char(out, '"');
@@ -72,12 +80,23 @@ static void escape_valid(const char *s, size_t n, tn_buf *out) {
         tn_buf_add(out, s + start, i - start);
         start = i + 1;
         switch (c) {
-        case '"': tn_buf_str(out, "\\\""); break;
-        case '\\': tn_buf_str(out, "\\\\"); break;
-        case '\n': tn_buf_str(out, "\\n"); break;
-        case '\r': tn_buf_str(out, "\\r"); break;
-        case '\t': tn_buf_str(out, "\\t"); break;
-        default: tn_buf_printf(out, "\\u%04x", c);
+        case '"':
+            tn_buf_str(out, "\\\"");
+            break;
+        case '\\':
+            tn_buf_str(out, "\\\\");
+            break;
+        case '\n':
+            tn_buf_str(out, "\\n");
+            break;
+        case '\r':
+            tn_buf_str(out, "\\r");
+            break;
+        case '\t':
+            tn_buf_str(out, "\\t");
+            break;
+        default:
+            tn_buf_printf(out, "\\u%04x", c);
         }
     }
     tn_buf_add(out, s + start, n - start);
@@ -91,8 +110,10 @@ void tn_json_escape(const char *s, size_t n, tn_buf *out) {
     }
     tn_buf fixed = {0};
     tn_utf8_repair(s, n, &fixed);
-    if (fixed.failed) out->failed = true;
-    else escape_valid(fixed.data, fixed.len, out);
+    if (fixed.failed)
+        out->failed = true;
+    else
+        escape_valid(fixed.data, fixed.len, out);
     tn_buf_deinit(&fixed);
 }
 

@@ -4,12 +4,12 @@
 #include "core/base/crc32c.h"
 #include "core/base/file.h"
 #include "core/base/json.h"
+#include "core/base/mem.h"
 #include "core/base/pool.h"
 #include "core/base/rng.h"
 #include "core/base/strmap.h"
 #include "core/base/text.h"
 #include "tests/test.h"
-#include "core/base/mem.h"
 
 TEST(crc32c_matches_the_published_check_value_on_both_paths) {
     CHECK_EQ(tn_crc32c(0, "123456789", 9), 0xE3069283u);
@@ -61,8 +61,16 @@ TEST(time_parse_accepts_iso_dates_and_refuses_nonsense) {
     CHECK(tn_time_parse("1709208000", 10, &t) && t == 1709208000);
     CHECK(tn_time_parse("1709208000123", 13, &t) && t == 1709208000);
     CHECK(tn_time_parse("1969", 4, &t) && t == -365 * 86400);
-    const char *bad[] = {"", "202", "2023-02-29", "2024-13-01", "2024-1-1", "2024-01-01T", "soon",
-                         "2024-01-01T25:00", "2024-01-01x", "20240101"};
+    const char *bad[] = {"",
+                         "202",
+                         "2023-02-29",
+                         "2024-13-01",
+                         "2024-1-1",
+                         "2024-01-01T",
+                         "soon",
+                         "2024-01-01T25:00",
+                         "2024-01-01x",
+                         "20240101"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         if (tn_time_parse(bad[i], strlen(bad[i]), &t)) FAIL("accepted \"%s\"", bad[i]);
     char s[32];
@@ -82,8 +90,12 @@ TEST(utf8_repair_replaces_each_maximal_bad_part_once) {
         {"plain", "plain", 0},
         {"caf\xC3\xA9", "caf\xC3\xA9", 0},
         {"\x80", "\xEF\xBF\xBD", 1},
-        {"a\xC0\xAF" "b", "a\xEF\xBF\xBD\xEF\xBF\xBD" "b", 2},      /* overlong '/' */
-        {"\xE2\x82", "\xEF\xBF\xBD", 1},                            /* cut short */
+        {"a\xC0\xAF"
+         "b",
+         "a\xEF\xBF\xBD\xEF\xBF\xBD"
+         "b",
+         2},                                                         /* overlong '/' */
+        {"\xE2\x82", "\xEF\xBF\xBD", 1},                             /* cut short */
         {"\xED\xA0\x80", "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD", 3}, /* surrogate */
         {"\xF0\x9F\x98x", "\xEF\xBF\xBDx", 1},
         {"\xF4\x90\x80\x80", "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD", 4},
@@ -110,7 +122,9 @@ TEST(fold_makes_names_comparable) {
     tn_text_fold("STRASSE", 7, &b);
     CHECK_STR(tn_buf_cstr(&b), "strasse");
     tn_buf_reset(&b);
-    tn_text_fold("Stra\xC3\x9F" "e \xEF\xAC\x81n", 12, &b);
+    tn_text_fold("Stra\xC3\x9F"
+                 "e \xEF\xAC\x81n",
+                 12, &b);
     CHECK_STR(tn_buf_cstr(&b), "strasse fin");
     tn_buf_deinit(&b);
 }
@@ -223,7 +237,8 @@ TEST(json_errors_name_the_byte_and_bad_utf8_is_repaired_on_output) {
 }
 
 TEST(json_parse_tells_no_memory_from_bad_syntax) {
-    const char *text = "{\"a\":[\"b\",1.5,null],\"c\":{\"d\":\"e\"}}";
+    const char *text = "{\"a\":[\"a string longer than the first buffer of the lexer\",1.5,null],"
+                       "\"c\":{\"d\":\"e\"}}";
     for (int64_t k = 0;; k++) {
         json_t *root;
         tern_error err;
