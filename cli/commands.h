@@ -9,6 +9,7 @@
     X(compact)                                                                                     \
     X(search)                                                                                      \
     X(eval)                                                                                        \
+    X(serve)                                                                                       \
     X(help)                                                                                        \
     X(completion)
 
