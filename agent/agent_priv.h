@@ -28,8 +28,8 @@ typedef struct tn_agent_tools {
     /* Views stay valid for the whole episode. */
     tern_status (*read)(void *ud, uint32_t ref, tern_passage *out, tern_error *err);
     uint64_t (*n_passages)(void *ud);
-    uint64_t (*term_df)(void *ud, const char *term, size_t len); /* an analysed term; 0: unknown */
-    uint32_t (*title_df)(void *ud, const char *title, size_t len); /* passages so titled (folded) */
+    uint64_t (*term_df)(void *ud, const char *term, size_t len);  /* an analysed term; 0: unknown */
+    bool (*title_known)(void *ud, const char *title, size_t len); /* some passage is so titled */
 } tn_agent_tools;
 
 /* --- actions ---------------------------------------------------------------------------------- */

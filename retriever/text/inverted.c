@@ -156,6 +156,15 @@ tern_status tn_inv_find(const tn_inv *inv, const char *term, size_t len, bool *f
     return TERN_OK;
 }
 
+tern_status tn_inv_df(const tn_inv *inv, const char *term, size_t len, uint32_t *df,
+                      tern_error *err) {
+    bool found = false;
+    tn_term t;
+    tern_status st = tn_inv_find(inv, term, len, &found, &t, err);
+    *df = st == TERN_OK && found ? t.df : 0;
+    return st;
+}
+
 tern_status tn_inv_postings(const tn_inv *inv, const tn_term *t, tn_postings *out,
                             tern_error *err) {
     const void *p;

@@ -36,6 +36,9 @@ void tn_inv_close(tn_inv *inv);
 uint32_t tn_inv_n_docs(const tn_inv *inv);
 uint32_t tn_inv_n_terms(const tn_inv *inv);
 uint64_t tn_inv_n_tokens(const tn_inv *inv); /* sum of the lengths */
+/* Passages that hold the analysed term; 0 if the segment lacks it. CORRUPT. */
+TERN_MUST_USE tern_status tn_inv_df(const tn_inv *inv, const char *term, size_t len, uint32_t *df,
+                                    tern_error *err);
 /* Check every block and every cross-reference (offsets, order, counts) for tern_index_check. */
 TERN_MUST_USE tern_status tn_inv_check(const tn_inv *inv, void (*bad)(void *ud, const char *text),
                                        void *ud, tern_error *err);
