@@ -8,8 +8,9 @@
     X(remove)                                                                                      \
     X(compact)                                                                                     \
     X(search)                                                                                      \
-    X(eval)                                                                                        \
     X(serve)                                                                                       \
+    X(eval)                                                                                        \
+    X(convert)                                                                                     \
     X(help)                                                                                        \
     X(completion)
 
