@@ -1,43 +1,56 @@
 /* jsonl.c - one JSON object per line: a record.
- * id|_id, title, text|contents, timestamp|date; all else becomes the record's metadata. Records of
- * "contents" (Search-R1) may carry the title as a first line in quotes. */
+ * id|_id, title, text|contents, timestamp|date; all else becomes the record's metadata, as it is
+ * spelled. Records of "contents" (Search-R1) may carry the title as a first line in quotes.
+ * Lines are scanned without building a tree; the JSON library is asked only about lines the scan
+ * does not accept, so that its message says what is wrong with them. */
 #include "core/base/clock.h"
 #include "core/base/json.h"
 #include "core/base/text.h"
 #include "retriever/ingest/ingest_priv.h"
+#include "retriever/ingest/json_scan.h"
 #include <stdio.h>
 #include <string.h>
 
 #include "core/base/mem.h"
 
+typedef enum role { META, ID, TITLE, TEXT, CONTENTS, DATE, METADATA, N_ROLES } role;
+
 typedef struct reader {
     tn_intake *in;
-    tn_buf meta, repaired;
+    tn_json_object object, inner;         /* of the line; of its "metadata" */
+    const tn_json_member *field[N_ROLES]; /* the last member of each role */
+    tn_buf meta, repaired, id;
     bool warned_date; /* once per file */
 } reader;
 
-static const json_t *either(const json_t *o, const char *a, const char *b) {
-    const json_t *v = json_object_get(o, a);
-    return v ? v : json_object_get(o, b);
+static role role_of(const tn_json_member *m) {
+    static const struct {
+        const char *key;
+        role role;
+    } known[] = {
+        {"id", ID},     {"_id", ID},         {"title", TITLE},       {"text", TEXT},
+        {"date", DATE}, {"timestamp", DATE}, {"contents", CONTENTS}, {"metadata", METADATA}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strlen(known[i].key) == m->key_len && memcmp(known[i].key, m->key, m->key_len) == 0)
+            return known[i].role;
+    return META;
 }
 
-static tn_str string_of(const json_t *v) {
-    return (tn_str){json_string_value(v), json_string_length(v)};
+static bool is_string(const tn_json_member *m) {
+    return m && m->value[0] == '"';
+}
+static bool is_null(const tn_json_member *m) {
+    return !m || m->value[0] == 'n';
 }
 
-/* An id may be a number; spelled into room[32]. */
-static bool id_of(const json_t *v, char *room, tn_str *out) {
-    *out = TN_STR("");
-    if (!v || json_is_null(v)) return true;
-    if (json_is_string(v)) {
-        *out = string_of(v);
-    } else if (json_is_integer(v)) {
-        int n = snprintf(room, 32, "%lld", (long long)json_integer_value(v));
-        *out = (tn_str){room, (size_t)n};
-    } else {
-        return false;
-    }
+static bool is_integer(const tn_json_member *m) {
+    for (size_t i = m->value[0] == '-'; i < m->value_len; i++)
+        if (m->value[i] < '0' || m->value[i] > '9') return false;
     return true;
+}
+
+static bool unescape(reader *r, const tn_json_member *m, tn_str *out) {
+    return tn_json_unescape(&r->in->arena, m->value, m->value_len, &out->s, &out->n);
 }
 
 /* "\"Title\"\nText": take the title off the text. */
@@ -51,101 +64,121 @@ static void split_contents(tn_str *title, tn_str *text) {
     *text = (tn_str){nl + 1, text->n - (size_t)(nl + 1 - text->s)};
 }
 
-static bool time_of(const json_t *v, int64_t *out) {
-    char digits[32];
-    if (json_is_string(v)) return tn_time_parse(json_string_value(v), json_string_length(v), out);
-    if (!json_is_integer(v)) return false;
-    int64_t t = json_integer_value(v);
-    if (t >= 0 && t < 1000000000) { /* too few digits to be taken for an epoch in text */
-        *out = t;
-        return true;
-    }
-    int n = snprintf(digits, sizeof digits, "%lld", (long long)t);
-    return tn_time_parse(digits, (size_t)n, out);
+/* Dates in strings as tn_time_parse has them; integers are seconds, from 12 digits milliseconds. */
+static bool time_of(const tn_json_member *m, int64_t *out) {
+    if (is_string(m)) return tn_time_parse(m->value + 1, m->value_len - 2, out);
+    if (!is_integer(m) || m->value_len > 18) return false;
+    int64_t v = 0;
+    bool negative = m->value[0] == '-';
+    for (size_t i = negative; i < m->value_len; i++) v = v * 10 + (m->value[i] - '0');
+    if (m->value_len - negative >= 12) v /= 1000;
+    *out = negative ? -v : v;
+    return true;
 }
 
-static void add_meta(tn_buf *meta, const char *key, const json_t *v) {
-    tn_buf_char(meta, meta->len ? ',' : '{');
-    tn_json_escape(key, strlen(key), meta);
-    tn_buf_char(meta, ':');
-    tn_json_dump(v, meta);
+static void add_meta(tn_buf *meta, const tn_json_member *m) {
+    tn_buf_str(meta, meta->len ? ",\"" : "{\"");
+    tn_buf_add(meta, m->key, m->key_len);
+    tn_buf_str(meta, "\":");
+    tn_buf_add(meta, m->value, m->value_len);
 }
 
-static bool is_one_of(const char *key, const char *const *names, size_t n) {
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(key, names[i]) == 0) return true;
+static bool has_key(const tn_json_object *o, const tn_json_member *m) {
+    for (size_t i = 0; i < o->n; i++)
+        if (o->members[i].key_len == m->key_len &&
+            memcmp(o->members[i].key, m->key, m->key_len) == 0)
+            return true;
     return false;
 }
 
 /* The members that are not the record's own fields, as one JSON object. BEIR's "metadata" object
  * gives its members, not itself. */
-static void collect_meta(reader *r, json_t *o, bool keep_date) {
-    static const char *const own[] = {"id", "_id", "title", "text", "contents"};
-    static const char *const dates[] = {"timestamp", "date"};
-    const char *key;
-    json_t *v;
+static void collect_meta(reader *r, bool keep_date) {
     tn_buf_reset(&r->meta);
-    json_object_foreach(o, key, v) {
-        if (is_one_of(key, own, sizeof own / sizeof *own)) continue;
-        if (!keep_date && is_one_of(key, dates, 2)) continue;
-        const char *inner_key;
-        json_t *inner;
-        if (strcmp(key, "metadata") == 0 && json_is_object(v)) {
-            json_object_foreach(v, inner_key, inner) {
-                if (!json_object_get(o, inner_key)) add_meta(&r->meta, inner_key, inner);
-            }
-        } else {
-            add_meta(&r->meta, key, v);
-        }
+    for (size_t i = 0; i < r->object.n; i++) {
+        const tn_json_member *m = &r->object.members[i];
+        role is = role_of(m);
+        bool opened = is == METADATA && tn_json_scan(m->value, m->value_len, &r->inner);
+        if (is == META || (is == DATE && keep_date) || (is == METADATA && !opened))
+            add_meta(&r->meta, m);
+        for (size_t k = 0; opened && k < r->inner.n; k++)
+            if (!has_key(&r->object, &r->inner.members[k]))
+                add_meta(&r->meta, &r->inner.members[k]);
     }
     if (r->meta.len) tn_buf_char(&r->meta, '}');
 }
 
-static tern_status read_object(reader *r, json_t *o, const tn_line *line, bool repaired,
-                               tern_error *err) {
+/* What keeps the object from being a record; NULL: nothing. */
+static const char *fault(const reader *r) {
+    const tn_json_member *id = r->field[ID], *title = r->field[TITLE];
+    const tn_json_member *text = r->field[TEXT] ? r->field[TEXT] : r->field[CONTENTS];
+    if (!is_null(id) && !is_string(id) && !is_integer(id))
+        return "\"id\" is neither a string nor an integer";
+    if (!is_null(title) && !is_string(title)) return "\"title\" is not a string";
+    if (!text) return "no \"text\" or \"contents\"";
+    return is_string(text) ? NULL : "\"text\" is not a string";
+}
+
+static tern_status read_object(reader *r, const tn_line *line, bool repaired, tern_error *err) {
     tn_intake *in = r->in;
-    if (!json_is_object(o)) return tn_intake_bad(in, line->number, err, "not a JSON object");
-    char room[32], place[64];
+    memset(r->field, 0, sizeof r->field);
+    for (size_t i = 0; i < r->object.n; i++)
+        r->field[role_of(&r->object.members[i])] = &r->object.members[i];
+    const char *what = fault(r);
+    if (what) return tn_intake_bad(in, line->number, err, "%s", what);
+
     tn_draft d = {.title = TN_STR(""),
+                  .id = TN_STR(""),
                   .time = TERN_NO_TIME,
                   .line = line->number,
                   .repaired = repaired,
                   .locate = tn_line_locate,
                   .ud = line};
-    if (!id_of(either(o, "id", "_id"), room, &d.id))
-        return tn_intake_bad(in, line->number, err, "\"id\" is neither a string nor an integer");
-    const json_t *title = json_object_get(o, "title"), *text = either(o, "text", "contents");
-    if (title && !json_is_string(title) && !json_is_null(title))
-        return tn_intake_bad(in, line->number, err, "\"title\" is not a string");
-    if (!text) return tn_intake_bad(in, line->number, err, "no \"text\" or \"contents\"");
-    if (!json_is_string(text))
-        return tn_intake_bad(in, line->number, err, "\"text\" is not a string");
-    d.text = string_of(text);
-    if (json_is_string(title))
-        d.title = string_of(title);
-    else if (text == json_object_get(o, "contents"))
+    const tn_json_member *id = r->field[ID], *date = r->field[DATE];
+    bool ok = unescape(r, r->field[TEXT] ? r->field[TEXT] : r->field[CONTENTS], &d.text);
+    if (is_string(r->field[TITLE]))
+        ok = ok && unescape(r, r->field[TITLE], &d.title);
+    else if (!r->field[TEXT])
         split_contents(&d.title, &d.text);
-    const json_t *date = either(o, "timestamp", "date");
-    bool keep_date = date && !json_is_null(date) && !time_of(date, &d.time);
+    if (is_string(id))
+        ok = ok && unescape(r, id, &d.id);
+    else if (!is_null(id))
+        d.id = (tn_str){id->value, id->value_len};
+    if (d.id.n == 0) { /* no id: the place is one */
+        tn_buf_reset(&r->id);
+        tn_buf_str(&r->id, in->path);
+        tn_buf_printf(&r->id, ":%u", line->number);
+        d.id = (tn_str){r->id.data, r->id.len};
+    }
+    bool keep_date = !is_null(date) && !time_of(date, &d.time);
     if (keep_date && !r->warned_date) {
         r->warned_date = true;
-        tn_intake_log(in, TERN_LOG_WARN, "%s:%u: not a date; kept as metadata (said once per file)",
+        tn_intake_log(in, TERN_LOG_WARN, "%s:%u: not a date; kept as metadata (told once per file)",
                       in->path, line->number);
     }
-    collect_meta(r, o, keep_date);
-    if (r->meta.failed) return tern_fail(err, TERN_ERR_NOMEM, 0, "out of memory");
+    collect_meta(r, keep_date);
+    if (!ok || r->meta.failed || r->id.failed)
+        return tern_fail(err, TERN_ERR_NOMEM, 0, "out of memory");
     d.meta = r->meta.len ? r->meta.data : NULL;
-    tn_buf id = {0};
-    if (d.id.n == 0) { /* no id: the place is one */
-        snprintf(place, sizeof place, ":%u", line->number);
-        tn_buf_str(&id, in->path);
-        tn_buf_str(&id, place);
-        if (id.failed) return tern_fail(err, TERN_ERR_NOMEM, 0, "out of memory");
-        d.id = (tn_str){id.data, id.len};
-    }
-    tern_status st = tn_intake_emit(in, &d, err);
-    tn_buf_deinit(&id);
-    return st;
+    return tn_intake_emit(in, &d, err);
+}
+
+/* A line that is not a plain JSON object: ask the library, which knows why. *usable: it is one
+ * after all, of numbers it can hold. */
+static tern_status judge(reader *r, tn_str s, bool scanned, const tn_line *line, bool *usable,
+                         tern_error *err) {
+    json_t *o = NULL;
+    tern_error bad = {0};
+    tern_status st = tn_json_parse(s.s, s.n, &o, &bad);
+    bool is_object = json_is_object(o);
+    json_decref(o);
+    *usable = st == TERN_OK && is_object && scanned;
+    if (st != TERN_OK) return tn_intake_broken(r->in, line->number, &bad, err);
+    if (*usable) return TERN_OK;
+    if (!is_object) return tn_intake_bad(r->in, line->number, err, "not a JSON object");
+    return tn_intake_bad(r->in, line->number, err,
+                         "JSON object of more than %d members, or nested deeper than %d",
+                         TN_JSON_MEMBERS_MAX, TN_JSON_DEPTH_MAX);
 }
 
 static tern_status read_line(reader *r, const tn_line *line, tern_error *err) {
@@ -159,27 +192,28 @@ static tern_status read_line(reader *r, const tn_line *line, tern_error *err) {
         if (r->repaired.failed) return tern_fail(err, TERN_ERR_NOMEM, 0, "out of memory");
         s = (tn_str){r->repaired.data, r->repaired.len};
     }
-    json_t *o = NULL;
-    tern_error bad = {0};
-    tern_status st = tn_json_parse(s.s, s.n, &o, &bad);
-    if (st == TERN_OK)
-        st = read_object(r, o, line, repaired, err);
-    else
-        st = tn_intake_broken(r->in, line->number, &bad, err);
-    json_decref(o);
-    return st;
+    bool usable = tn_json_scan(s.s, s.n, &r->object);
+    if (!usable || r->object.odd_number) {
+        tern_status st = judge(r, s, usable, line, &usable, err);
+        if (st != TERN_OK || !usable) return st;
+    }
+    return read_object(r, line, repaired, err);
 }
 
 tern_status tn_read_jsonl(tn_intake *in, tern_error *err) {
-    reader r = {.in = in};
+    reader *r = tn_calloc(1, sizeof *r);
+    if (!r) return tern_fail(err, TERN_ERR_NOMEM, 0, "out of memory");
+    r->in = in;
     tn_liner liner = {.source = in->source};
     tn_line line;
     bool more;
     tern_status st;
     while ((st = tn_intake_line(in, &liner, &line, &more, err)) == TERN_OK && more)
-        if ((st = read_line(&r, &line, err)) != TERN_OK) break;
+        if ((st = read_line(r, &line, err)) != TERN_OK) break;
     tn_liner_deinit(&liner);
-    tn_buf_deinit(&r.meta);
-    tn_buf_deinit(&r.repaired);
+    tn_buf_deinit(&r->meta);
+    tn_buf_deinit(&r->repaired);
+    tn_buf_deinit(&r->id);
+    tn_free(r);
     return st;
 }
