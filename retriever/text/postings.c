@@ -165,10 +165,10 @@ static void sum_deltas(uint32_t docs[BLOCK], uint32_t before) {
     for (unsigned r = 0; r < ROWS; r++) {
         row4 v;
         memcpy(&v, docs + 4 * r, sizeof v);
-        v += __builtin_shuffle(v, (row4){0}, (row4){4, 0, 1, 2});
-        v += __builtin_shuffle(v, (row4){0}, (row4){4, 5, 0, 1});
+        v += __builtin_shufflevector(v, (row4){0}, 4, 0, 1, 2);
+        v += __builtin_shufflevector(v, (row4){0}, 4, 5, 0, 1);
         v += carry;
-        carry = __builtin_shuffle(v, (row4){3, 3, 3, 3}) + 4;
+        carry = __builtin_shufflevector(v, v, 3, 3, 3, 3) + 4;
         v += steps;
         memcpy(docs + 4 * r, &v, sizeof v);
     }
