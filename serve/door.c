@@ -250,7 +250,8 @@ static enum MHD_Result on_request(void *ud, struct MHD_Connection *connection, c
         *n_data = 0;
         return MHD_YES;
     }
-    return x->handed_over ? send_answer(x) : hand_over(x);
+    if (!x->handed_over) return hand_over(x);
+    return atomic_load(&x->state) == ANSWERED ? send_answer(x) : MHD_YES;
 }
 
 static void on_completed(void *ud, struct MHD_Connection *connection, void **context,
@@ -259,6 +260,8 @@ static void on_completed(void *ud, struct MHD_Connection *connection, void **con
     tn_door *d = ud;
     exchange *x = *context;
     if (!x) return;
+    /* Gone before it was sent, perhaps: see what the answering thread wrote before freeing it. */
+    atomic_load(&x->state);
     set_deadline(d, x->client, true);
     d->n_buffered -= x->body.len;
     tn_buf_deinit(&x->body);

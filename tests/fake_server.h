@@ -23,7 +23,8 @@ typedef struct fake_server {
     fake_script *script;
     pthread_t thread;
     atomic_int n_requests;
-    char request[1 << 16]; /* the last one; read it after the client's call has returned */
+    pthread_mutex_t lock;              /* guards last */
+    char last[1 << 16], seen[1 << 16]; /* read them through fake_request */
 } fake_server;
 
 /* false once the client is gone. */
@@ -76,12 +77,16 @@ static inline void fake_read_request(int fd, char *out, size_t size) {
 
 static inline void *fake_loop(void *ud) {
     fake_server *f = ud;
+    static _Thread_local char request[1 << 16];
     for (;;) {
         int fd = accept(f->listener, NULL, NULL);
         if (fd < 0) return NULL;
-        f->request[0] = '\0';
-        fake_read_request(fd, f->request, sizeof f->request);
-        if (f->request[0]) f->script(fd, atomic_fetch_add(&f->n_requests, 1), f->request);
+        request[0] = '\0';
+        fake_read_request(fd, request, sizeof request);
+        pthread_mutex_lock(&f->lock);
+        memcpy(f->last, request, sizeof request);
+        pthread_mutex_unlock(&f->lock);
+        if (request[0]) f->script(fd, atomic_fetch_add(&f->n_requests, 1), request);
         shutdown(fd, SHUT_RDWR);
         close(fd);
     }
@@ -93,6 +98,7 @@ static inline fake_server *fake_start(fake_script *script) {
     socklen_t size = sizeof a;
     if (!f) abort();
     f->script = script;
+    pthread_mutex_init(&f->lock, NULL);
     f->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (f->listener < 0 || bind(f->listener, (void *)&a, sizeof a) != 0 ||
         listen(f->listener, 16) != 0 || getsockname(f->listener, (void *)&a, &size) != 0 ||
@@ -103,10 +109,19 @@ static inline fake_server *fake_start(fake_script *script) {
     return f;
 }
 
+/* The last request, once the client's call has returned; valid until the next fake_request. */
+static inline const char *fake_request(fake_server *f) {
+    pthread_mutex_lock(&f->lock);
+    memcpy(f->seen, f->last, sizeof f->seen);
+    pthread_mutex_unlock(&f->lock);
+    return f->seen;
+}
+
 static inline void fake_stop(fake_server *f) {
     shutdown(f->listener, SHUT_RDWR); /* wakes accept */
     pthread_join(f->thread, NULL);
     close(f->listener);
+    pthread_mutex_destroy(&f->lock);
     free(f);
 }
 

@@ -51,11 +51,11 @@ TEST(http_posts_json_and_hands_over_the_body) {
     CHECK_OK(send_once(&post, &ans, &err), err);
     CHECK_EQ(ans.status, 200);
     CHECK_STR(tn_buf_cstr(&got), "{\"fine\":true}");
-    CHECK_HAS(f->request, "POST / HTTP/1.1\r\n");
-    CHECK_HAS(f->request, "Content-Type: application/json\r\n");
-    CHECK_HAS(f->request, "Authorization: Bearer sesame\r\n");
-    CHECK(!strstr(f->request, "Expect"));
-    CHECK_HAS(f->request, "\r\n\r\n{}");
+    CHECK_HAS(fake_request(f), "POST / HTTP/1.1\r\n");
+    CHECK_HAS(fake_request(f), "Content-Type: application/json\r\n");
+    CHECK_HAS(fake_request(f), "Authorization: Bearer sesame\r\n");
+    CHECK(!strstr(fake_request(f), "Expect"));
+    CHECK_HAS(fake_request(f), "\r\n\r\n{}");
     fake_stop(f);
 }
 

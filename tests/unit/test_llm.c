@@ -209,11 +209,12 @@ TEST(llm_asks_in_the_form_servers_expect_wherever_the_url_ends) {
         CHECK_STR(tn_buf_cstr(&text), "<think>ok</think><answer>me</answer>");
         CHECK_STR(tn_buf_cstr(&shown), tn_buf_cstr(&text));
         snprintf(line, sizeof line, "POST %s HTTP/1.1\r\n", tails[i][1]);
-        CHECK_HAS(f->request, line);
-        CHECK_HAS(f->request, "Authorization: Bearer k3y\r\n");
-        CHECK_HAS(f->request, "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"Who "
-                              "\\\"is\\\" it?\\n\"}],\"temperature\":0.700,\"max_tokens\":1024,"
-                              "\"stop\":[\"</search>\",\"</answer>\"],\"stream\":true}");
+        CHECK_HAS(fake_request(f), line);
+        CHECK_HAS(fake_request(f), "Authorization: Bearer k3y\r\n");
+        CHECK_HAS(fake_request(f),
+                  "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"Who "
+                  "\\\"is\\\" it?\\n\"}],\"temperature\":0.700,\"max_tokens\":1024,"
+                  "\"stop\":[\"</search>\",\"</answer>\"],\"stream\":true}");
     }
     fake_stop(f);
 }
@@ -224,17 +225,17 @@ TEST(llm_takes_its_key_from_the_environment_and_refuses_a_broken_one) {
     unsetenv("TERN_API_KEY");
     setenv("OPENAI_API_KEY", "from-openai", 1);
     CHECK_OK(ask(&o), error);
-    CHECK_HAS(f->request, "Bearer from-openai\r\n");
+    CHECK_HAS(fake_request(f), "Bearer from-openai\r\n");
     setenv("TERN_API_KEY", "from-tern", 1);
     CHECK_OK(ask(&o), error);
-    CHECK_HAS(f->request, "Bearer from-tern\r\n");
+    CHECK_HAS(fake_request(f), "Bearer from-tern\r\n");
     setenv("TERN_API_KEY", "two\r\nlines", 1);
     CHECK_EQ(ask(&o), TERN_ERR_ARG);
     CHECK(!strstr(error.text, "two"));
     unsetenv("TERN_API_KEY");
     unsetenv("OPENAI_API_KEY");
     CHECK_OK(ask(&o), error);
-    CHECK(!strstr(f->request, "Authorization"));
+    CHECK(!strstr(fake_request(f), "Authorization"));
     fake_stop(f);
 }
 
@@ -381,7 +382,7 @@ TEST(llm_leaves_out_a_parameter_the_server_refuses) {
     o.n_attempts = 1;
     CHECK_OK(ask(&o), error);
     CHECK_STR(tn_buf_cstr(&text), "<answer>ok</answer>");
-    CHECK_HAS(f->request, "\"max_completion_tokens\":1024");
+    CHECK_HAS(fake_request(f), "\"max_completion_tokens\":1024");
     CHECK_EQ(atomic_load(&f->n_requests), 4);
     fake_stop(f);
     tn_buf_deinit(&text);

@@ -51,11 +51,15 @@ static tern_server_opts any_port(void) {
 }
 
 /* Post to /retrieve on a connection of its own; the caller frees the answer. */
-static char *post(const char *body) {
-    int fd = client_connect(tern_server_port(server));
+static char *post_to(int port, const char *body) {
+    int fd = client_connect(port);
     char *answer = client_post(fd, "/retrieve", "application/json", body);
     close(fd);
     return answer;
+}
+
+static char *post(const char *body) {
+    return post_to(tern_server_port(server), body);
 }
 
 static json_t *result_of(const char *answer) {
@@ -286,21 +290,40 @@ static char *long_batch(int n) {
     return tn_buf_take(&b);
 }
 
-static void *post_batch(void *body) {
-    return post(body);
+/* One long request from another thread, which must not touch a server that is being stopped. */
+typedef struct batch {
+    pthread_t thread;
+    int port;
+    char *body;
+} batch;
+
+static void *post_batch(void *ud) {
+    const batch *b = ud;
+    return post_to(b->port, b->body);
+}
+
+static void batch_start(batch *b) {
+    b->port = tern_server_port(server);
+    b->body = long_batch(3000);
+    CHECK_EQ(pthread_create(&b->thread, NULL, post_batch, b), 0);
+}
+
+static char *batch_join(batch *b) {
+    void *answer;
+    pthread_join(b->thread, &answer);
+    tn_free(b->body);
+    return answer;
 }
 
 TEST(server_answers_503_when_too_much_is_in_flight_and_recovers) {
     tern_server_opts o = any_port();
     o.n_in_flight = 1;
     start(&o, 1);
-    char *body = long_batch(3000);
-    pthread_t batch;
-    void *answer;
-    CHECK_EQ(pthread_create(&batch, NULL, post_batch, body), 0);
+    batch b;
+    batch_start(&b);
     client clients[N_CLIENTS];
     run_clients(clients, NULL);
-    pthread_join(batch, &answer);
+    char *answer = batch_join(&b);
     int n_busy = 0;
     for (int i = 0; i < N_CLIENTS; i++) {
         CHECK_EQ(clients[i].n_other, 0);
@@ -311,43 +334,36 @@ TEST(server_answers_503_when_too_much_is_in_flight_and_recovers) {
     answer = post("{\"query\":\"tern\"}");
     CHECK_EQ(client_status(answer), 200);
     free(answer);
-    tn_free(body);
     tern_server_stop(server);
 }
 
 TEST(server_stop_finishes_what_is_in_flight) {
     tern_server_opts o = any_port();
     start(&o, 2);
-    char *body = long_batch(3000);
-    pthread_t batch;
-    void *answer;
-    CHECK_EQ(pthread_create(&batch, NULL, post_batch, body), 0);
+    batch b;
+    batch_start(&b);
     tn_sleep_ms(40);
     tern_server_stop(server);
-    pthread_join(batch, &answer);
+    char *answer = batch_join(&b);
     CHECK_EQ(client_status(answer), 200);
     free(answer);
-    tn_free(body);
 }
 
 TEST(server_stop_does_not_wait_for_ever) {
     tern_server_opts o = any_port();
     o.grace_ms = 50;
     start(&o, 1);
-    char *body = long_batch(3000);
-    pthread_t batch;
-    void *answer;
-    CHECK_EQ(pthread_create(&batch, NULL, post_batch, body), 0);
+    batch b;
+    batch_start(&b);
     int idle = client_connect(tern_server_port(server)); /* says nothing, and is not waited for */
     tn_sleep_ms(20);
     uint64_t begin = tn_clock_ns();
     tern_server_stop(server);
     CHECK(tn_clock_ns() - begin < 3000000000u);
-    pthread_join(batch, &answer);
+    char *answer = batch_join(&b);
     CHECK(!answer || client_status(answer) == 503 || client_status(answer) == 200);
     free(answer);
     close(idle);
-    tn_free(body);
 }
 
 /* ---- new commits, failures ---------------------------------------------------------------- */
