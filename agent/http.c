@@ -46,6 +46,10 @@ static void global_init(void) {
     global_code = curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
+const char *tn_http_version(void) {
+    return curl_version_info(CURLVERSION_NOW)->version;
+}
+
 tern_status tn_http_open(tn_http **out, tern_error *err) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     *out = NULL;

@@ -47,6 +47,8 @@ void tn_http_close(tn_http *h); /* NULL allowed */
 TERN_MUST_USE tern_status tn_http_send(tn_http *h, const tn_http_post *post, tn_http_answer *ans,
                                        tern_error *err);
 
+const char *tn_http_version(void); /* of libcurl: "7.88.1"; static */
+
 /* ARG unless it is an absolute http or https URL. */
 TERN_MUST_USE tern_status tn_http_check_url(const char *url, tern_error *err);
 /* The URL without user, password, query and fragment, for messages; cut to fit. */

@@ -11,6 +11,7 @@
     X(serve)                                                                                       \
     X(eval)                                                                                        \
     X(convert)                                                                                     \
+    X(doctor)                                                                                      \
     X(help)                                                                                        \
     X(completion)
 

@@ -14,6 +14,7 @@ extern "C" {
 
 enum { TN_FAISS_NOMEM = -8 };
 const char *tn_faiss_last_error(void); /* of this thread's last failed call, static storage */
+const char *tn_faiss_version(void);    /* of the headers we were built with: "1.7.3" */
 
 /* FAISS uses OpenMP; this makes it use the calling thread only. Call before functions of the C
  * API; those below do it themselves. */

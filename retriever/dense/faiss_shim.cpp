@@ -237,6 +237,12 @@ const char *tn_faiss_last_error(void) {
     return last_error;
 }
 
+#define TEXT_(x) #x
+#define TEXT(x) TEXT_(x)
+const char *tn_faiss_version(void) {
+    return TEXT(FAISS_VERSION_MAJOR) "." TEXT(FAISS_VERSION_MINOR) "." TEXT(FAISS_VERSION_PATCH);
+}
+
 void tn_faiss_use_one_thread(void) {
     omp_set_num_threads(1);
 }
