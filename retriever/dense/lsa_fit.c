@@ -2,7 +2,18 @@
  * Memory is bounded by docs_max and terms_max, not by the corpus: a larger one is sampled evenly
  * (passage g of N is taken when g * docs_max / N steps), the rest is folded in later. The model
  * depends on the kept passages and their order alone: not on threads, nor on how segments cut them,
- * because terms are numbered in byte order. */
+ * because terms are numbered in byte order.
+ *
+ * The matrix that is decomposed weighs terms by idf^2, folding by idf: directions are spent on rare
+ * words, which tell questions apart. Measured on train questions, Recall@5 of dense search alone
+ * and of hybrid at weight 0.1, HotpotQA / MuSiQue / every fifth of NQ (BM25: 76.8 / 49.6 / 87.9):
+ *   idf,   64 dimensions    25.8 / 19.0 / 21.2    76.9 / 49.8 / 88.1
+ *   idf^2, 64               33.8 / 29.8 / 31.1    76.7 / 49.3 / 88.1
+ *   idf,  128               35.7 / 23.7 / 30.4    76.7 / 50.2 / 88.1
+ *   idf^2, 128 (chosen)     43.7 / 33.0 / 45.0    76.8 / 49.7 / 88.2
+ *   idf^2, 256              52.2 / 37.8 / 57.1    76.5 / 49.7 / 88.4
+ * Dividing by the singular values, or leaving out the first direction, changed hybrid by less than
+ * 0.3 and dense by less than 2. */
 #include "core/base/pool.h"
 #include "core/base/strmap.h"
 #include "retriever/dense/lsa_priv.h"
@@ -19,7 +30,7 @@ static const uint64_t SEED = 20090115; /* of the random directions; any will do 
 enum { NOT_SAMPLED = UINT32_MAX };
 
 tn_lsa_params tn_lsa_defaults(void) {
-    return (tn_lsa_params){.dim = 256, .docs_max = 100000, .terms_max = 1 << 17};
+    return (tn_lsa_params){.dim = 128, .docs_max = 100000, .terms_max = 1 << 17};
 }
 
 typedef struct fit {
@@ -171,7 +182,7 @@ static tern_status fill_term(void *ud, uint32_t term_no, const char *term, size_
     uint32_t t = tn_strmap_find(&f->terms, term, len);
     uint32_t col = t == TN_STRMAP_NONE ? NOT_SAMPLED : f->col_of[t];
     if (col == NOT_SAMPLED) return TERN_OK;
-    float w = (float)idf(f, col);
+    float w = (float)(idf(f, col) * idf(f, col));
     for (uint32_t i = 0; i < df; i++) {
         uint32_t row = f->row_of[f->seg][docs[i]];
         if (row == NOT_SAMPLED) continue;
@@ -325,15 +336,13 @@ static tern_status decompose(fit *f, const tn_lsa_params *params, const tern_hos
                              size_t *rank, tern_error *err) {
     tn_pool *pool = NULL;
     tn_sparse by_doc = {0};
-    float *sigma = tn_calloc((size_t)params->dim + 1, sizeof *sigma);
-    tern_status st = sigma ? tn_pool_new(host ? host->n_threads : 1, &pool, err) : no_memory(err);
+    tern_status st = tn_pool_new(host ? host->n_threads : 1, &pool, err);
     if (st == TERN_OK) st = tn_sparse_transpose(&f->by_term, &by_doc, err);
     if (st == TERN_OK)
-        st = tn_svd(pool, &by_doc, &f->by_term, rank_for(f, params->dim), SEED, host, v, sigma,
-                    rank, err);
+        st = tn_svd(pool, &by_doc, &f->by_term, rank_for(f, params->dim), SEED, host, v, NULL, rank,
+                    err);
     tn_sparse_deinit(&by_doc);
     tn_pool_free(pool);
-    tn_free(sigma);
     return st;
 }
 

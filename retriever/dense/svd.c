@@ -162,7 +162,8 @@ tern_status tn_svd(tn_pool *pool, const tn_sparse *a, const tn_sparse *at, size_
     }
     if (st != TERN_OK) goto done;
     *n_found = terms.width;
-    for (size_t j = 0; j < terms.width; j++) sigma[j] = (float)sqrt(values[docs.width - 1 - j]);
+    for (size_t j = 0; sigma && j < terms.width; j++)
+        sigma[j] = (float)sqrt(values[docs.width - 1 - j]);
     *v = terms.x;
     terms.x = NULL;
 done:

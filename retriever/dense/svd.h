@@ -13,7 +13,7 @@
  *   rank   vectors wanted; *n_found may be less: the matrix has no more
  *   seed   of the random directions
  *   v      [n_cols, *n_found] out, row-major, tn_free; column j belongs to the j-th largest value
- *   sigma  [rank] out, descending
+ *   sigma  [rank] out, descending; NULL allowed
  * Deterministic for any pool. Errors: NOMEM, CANCELLED, FORMAT (entries not finite),
  * UNSUPPORTED (serial OpenBLAS). */
 TERN_MUST_USE tern_status tn_svd(tn_pool *pool, const tn_sparse *a, const tn_sparse *at,
