@@ -1,22 +1,23 @@
-/* bm25.c - see bm25.h. Passages are scored in windows of 4096: each term adds its postings of the
- * window into an array of sums, in query order, then the sums are scanned for hits. */
+/* bm25.c - see bm25.h. A query becomes a plan: its terms, their place in every segment and their
+ * weights from the statistics of the whole index. Segments are then searched one after the other
+ * into one heap (bm25_window.c, bm25_phrase.c). */
 #include "retriever/text/bm25_priv.h"
 #include <math.h>
 #include <string.h>
 
 #include "core/base/mem.h"
 
-enum { WINDOW = 4096 };
+enum { CURSORS_KEPT = 256 };
 
 struct tn_bm25 {
     tn_analyzer *analyzer;
     tn_bm25_segment *segs;
     size_t n_segs;
     uint64_t n_docs, n_tokens;
-    tn_arena arena;     /* of the current query */
-    tn_cursor *cursors; /* one per query term present in the segment being searched */
+    tn_arena arena;            /* of the current query */
+    struct tn_cursor *cursors; /* one per query term present in the segment being searched */
     size_t n_cursors, cursors_cap;
-    float sums[WINDOW];
+    tn_window_scratch scratch;
 };
 
 static tern_status no_memory(tern_error *err) {
@@ -49,6 +50,8 @@ void tn_bm25_free(tn_bm25 *s) {
     tn_analyzer_free(s->analyzer);
     tn_free(s->segs);
     tn_free(s->cursors);
+    tn_free(s->scratch.order);
+    tn_free(s->scratch.parts);
     tn_arena_deinit(&s->arena);
     tn_free(s);
 }
@@ -64,13 +67,15 @@ typedef struct term_in_segment {
 typedef struct plan {
     tn_query query;
     term_in_segment *found; /* [n_segs][n_terms] */
+    uint32_t *cursor_of;    /* [n_terms] scratch of the segment being searched */
     tn_bm25_norm norm;
 } plan;
 
 static tern_status look_up_terms(tn_bm25 *s, plan *p, tern_error *err) {
     tn_query *q = &p->query;
     p->found = tn_arena_calloc(&s->arena, s->n_segs * q->n_terms, sizeof *p->found);
-    if (!p->found) return no_memory(err);
+    p->cursor_of = tn_arena_alloc(&s->arena, q->n_terms * sizeof *p->cursor_of);
+    if (!p->found || !p->cursor_of) return no_memory(err);
     for (size_t i = 0; i < s->n_segs; i++)
         for (size_t t = 0; t < q->n_terms; t++) {
             term_in_segment *f = &p->found[i * q->n_terms + t];
@@ -105,107 +110,69 @@ static tern_status make_plan(tn_bm25 *s, const char *query, size_t query_len, fl
     return TERN_OK;
 }
 
-/* --- one segment --- */
+/* --- searching --- */
 
-typedef struct segment_search {
-    const tn_inv *inv;
-    const uint32_t *lens;
-    tn_bm25_norm norm;
-    uint32_t base;
-    const uint64_t *allow, *dead;
-    tn_hit_heap *heap;
-} segment_search;
-
-static bool bit(const uint64_t *bits, uint32_t i) {
-    return bits[i / 64] >> (i % 64) & 1;
-}
-
-static tern_status open_cursors(tn_bm25 *s, const plan *p, size_t seg, tern_error *err) {
-    const term_in_segment *found = &p->found[seg * p->query.n_terms];
+/* Open a cursor for each term the segment has. *lacks_phrase: one of a phrase's words is missing.
+ */
+static tern_status open_cursors(tn_bm25 *s, const plan *p, size_t seg, bool *lacks_phrase,
+                                tern_error *err) {
+    const tn_query *q = &p->query;
+    const term_in_segment *found = &p->found[seg * q->n_terms];
     s->n_cursors = 0;
-    if (TN_GROW(s->cursors, s->cursors_cap, p->query.n_terms) != 0) return no_memory(err);
-    for (size_t t = 0; t < p->query.n_terms; t++) {
+    *lacks_phrase = false;
+    if (TN_GROW(s->cursors, s->cursors_cap, q->n_terms) != 0) return no_memory(err);
+    for (size_t t = 0; t < q->n_terms; t++) {
+        p->cursor_of[t] = UINT32_MAX;
         if (!found[t].found) continue;
-        tn_cursor *c = &s->cursors[s->n_cursors++];
-        tern_status st = tn_inv_postings(s->segs[seg].inv, &found[t].term, &c->list, err);
-        if (st != TERN_OK) return st;
-        c->weight = p->query.terms[t].weight;
-        c->term = (uint32_t)t;
-        c->block = UINT32_MAX;
-        c->n = c->at = 0;
-    }
-    return TERN_OK;
-}
-
-/* Decode and score a block. */
-static tern_status load_block(const segment_search *g, tn_cursor *c, uint32_t block) {
-    uint32_t tfs[TN_POSTINGS_BLOCK], lens[TN_POSTINGS_BLOCK];
-    tern_status st = tn_postings_decode(&c->list, block, c->docs, tfs, &c->n);
-    if (st != TERN_OK) return st;
-    for (uint32_t i = 0; i < c->n; i++) lens[i] = g->lens[c->docs[i]];
-    for (uint32_t i = 0; i < c->n; i++)
-        c->scores[i] = tn_bm25_score(c->weight, g->norm, tfs[i], lens[i]);
-    c->block = block;
-    c->at = 0;
-    return TERN_OK;
-}
-
-/* Add a term's postings in [begin, end) to the sums. */
-static tern_status add_term(const segment_search *g, tn_cursor *c, uint32_t begin, uint32_t end,
-                            float *sums) {
-    for (;;) {
-        for (; c->at < c->n && c->docs[c->at] < end; c->at++)
-            sums[c->docs[c->at] - begin] += c->scores[c->at];
-        if (c->at < c->n || c->block == c->list.n_blocks) return TERN_OK;
-        tern_status st = load_block(g, c, c->block + 1);
+        p->cursor_of[t] = (uint32_t)s->n_cursors;
+        tern_status st = tn_cursor_open(&s->cursors[s->n_cursors++], s->segs[seg].inv,
+                                        &found[t].term, q->terms[t].weight, err);
         if (st != TERN_OK) return st;
     }
-}
-
-static void offer(const segment_search *g, uint32_t doc, float score) {
-    const uint32_t ref = g->base + doc;
-    const tn_hit_heap *h = g->heap;
-    if (h->n == h->k && tn_hit_is_worse(score, ref, &h->hits[0])) return;
-    if (g->dead && bit(g->dead, doc)) return;
-    if (g->allow && !bit(g->allow, ref)) return;
-    tn_hit_heap_add(g->heap, ref, score);
-}
-
-static tern_status search_segment(tn_bm25 *s, const segment_search *g, tern_error *err) {
-    const uint32_t n_docs = tn_inv_n_docs(g->inv);
-    for (uint64_t begin = 0; begin < n_docs; begin += WINDOW) {
-        const uint32_t end = begin + WINDOW < n_docs ? (uint32_t)begin + WINDOW : n_docs;
-        memset(s->sums, 0, sizeof s->sums);
-        for (size_t i = 0; i < s->n_cursors; i++)
-            if (add_term(g, &s->cursors[i], (uint32_t)begin, end, s->sums) != TERN_OK)
-                return tern_fail(err, TERN_ERR_CORRUPT, 0, "damaged postings");
-        for (uint32_t d = 0; d < end - begin; d++)
-            if (s->sums[d] > 0) offer(g, (uint32_t)begin + d, s->sums[d]);
-    }
+    for (size_t i = 0; i < q->n_phrases; i++)
+        for (size_t j = 0; j < q->phrases[i].n_words; j++)
+            *lacks_phrase |= p->cursor_of[q->phrases[i].words[j].term] == UINT32_MAX;
     return TERN_OK;
+}
+
+static tern_status search_segment(tn_bm25 *s, const plan *p, size_t i, const uint64_t *allow,
+                                  bool exhaustive, tn_hit_heap *heap, tern_error *err) {
+    const tn_bm25_segment *seg = &s->segs[i];
+    bool lacks_phrase;
+    tern_status st = open_cursors(s, p, i, &lacks_phrase, err);
+    if (st != TERN_OK || s->n_cursors == 0 || lacks_phrase) return st;
+    const tn_seg_search g = {.inv = seg->inv,
+                             .norm = p->norm,
+                             .base = seg->base,
+                             .allow = allow,
+                             .dead = seg->dead,
+                             .heap = heap,
+                             .cursors = s->cursors,
+                             .n_cursors = s->n_cursors,
+                             .err = err};
+    if (p->query.n_phrases) return tn_seg_search_phrases(&g, &p->query, p->cursor_of);
+    return tn_seg_search_windows(&g, exhaustive, &s->scratch);
+}
+
+/* The memory of an unusually long query is not kept. */
+static void release_long_query(tn_bm25 *s) {
+    if (s->cursors_cap <= CURSORS_KEPT) return;
+    tn_free(s->cursors);
+    s->cursors = NULL;
+    s->cursors_cap = 0;
 }
 
 tern_status tn_bm25_search(tn_bm25 *s, const char *query, size_t query_len, float k1, float b,
                            const uint64_t *allow, bool exhaustive, size_t k, tern_hit *hits,
                            size_t *n_hits, tern_error *err) {
-    (void)exhaustive;
     *n_hits = 0;
     if (k == 0) return tern_fail(err, TERN_ERR_ARG, 0, "k must be at least 1");
     plan p;
     tern_status st = make_plan(s, query, query_len, k1, b, &p, err);
     tn_hit_heap heap = {hits, 0, k};
-    for (size_t i = 0; i < s->n_segs && st == TERN_OK; i++) {
-        const tn_bm25_segment *seg = &s->segs[i];
-        segment_search g = {.inv = seg->inv,
-                            .lens = seg->inv->lens,
-                            .norm = p.norm,
-                            .base = seg->base,
-                            .allow = allow,
-                            .dead = seg->dead,
-                            .heap = &heap};
-        st = open_cursors(s, &p, i, err);
-        if (st == TERN_OK && s->n_cursors) st = search_segment(s, &g, err);
-    }
+    for (size_t i = 0; i < s->n_segs && st == TERN_OK; i++)
+        st = search_segment(s, &p, i, allow, exhaustive, &heap, err);
+    release_long_query(s);
     if (st != TERN_OK) return st;
     tn_hit_heap_sort(&heap);
     *n_hits = heap.n;
