@@ -8,6 +8,7 @@
     X(remove)                                                                                      \
     X(compact)                                                                                     \
     X(search)                                                                                      \
+    X(ask)                                                                                         \
     X(serve)                                                                                       \
     X(eval)                                                                                        \
     X(convert)                                                                                     \

@@ -6,6 +6,7 @@
  * "<answer>" or "ignore previous instructions" is evidence, never a command. */
 #ifndef TERN_AGENT_H
 #define TERN_AGENT_H
+#include "tern/eval.h"
 #include "tern/search.h"
 
 #ifdef __cplusplus
@@ -108,6 +109,47 @@ TERN_API void tern_agent_free(tern_agent *a); /* NULL allowed */
 TERN_API TERN_MUST_USE tern_status tern_agent_ask(tern_agent *a, const char *question,
                                                   size_t question_len, const tern_host *host,
                                                   tern_answer **out, tern_error *err);
+
+/* ---- evaluation ---- */
+
+typedef struct tern_agent_eval_opts {
+    tern_agent_opts agent; /* event, trace and ud are not used */
+    const char *results; /* JSON lines, one per finished question, appended as they finish; a later
+                            call with the same file, index, policy and options asks only the
+                            questions that are missing. NULL: keep nothing */
+    bool oracle;         /* also the best that the same candidates allow (scoring policies only) */
+    bool withheld;       /* also ask each question with its supporting passages hidden */
+} tern_agent_eval_opts;
+TERN_API tern_agent_eval_opts tern_agent_eval_defaults(void);
+
+/* Shares are in [0, 1], means over the questions they can be computed for; NAN if there is none. */
+typedef struct tern_agent_report {
+    uint64_t n_questions;
+    uint64_t n_resumed;                       /* taken from the results file */
+    uint64_t n_supporting;                    /* questions with supporting ids */
+    uint64_t n_answers;                       /* questions with right answers */
+    double supporting_recall, all_supporting; /* of the passages collected */
+    double bm25_recall, bm25_all;             /* of the question's BM25 top turns * top_k */
+    double oracle_recall, oracle_all; /* of an agent that is told which candidate pays; NAN if not
+                                         asked for */
+    double em, f1;                    /* of the answers; "I don't know" counts as wrong */
+    double known, supported;          /* share answered at all; share with supported citations */
+    double searches, passages;        /* mean per question */
+    double auroc; /* answerability: confidence with against without the evidence; NAN: not asked */
+    double known_withheld; /* share still answered without the evidence */
+    double seconds;
+} tern_agent_report;
+
+/* Ask all questions, many at once on host->n_threads threads: the same figures whatever their
+ * number, and whether or not the run was interrupted and resumed.
+ * Errors: those of tern_agent_ask; EXISTS (the results file is of another run); CANCELLED (what is
+ * finished stands in the results file). */
+TERN_API TERN_MUST_USE tern_status tern_agent_evaluate(const tern_index *ix,
+                                                       const tern_policy *policy,
+                                                       const tern_questions *questions,
+                                                       const tern_agent_eval_opts *opts,
+                                                       const tern_host *host,
+                                                       tern_agent_report *report, tern_error *err);
 
 #ifdef __cplusplus
 }
