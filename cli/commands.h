@@ -12,6 +12,7 @@
     X(serve)                                                                                       \
     X(eval)                                                                                        \
     X(convert)                                                                                     \
+    X(bench)                                                                                       \
     X(doctor)                                                                                      \
     X(help)                                                                                        \
     X(completion)
