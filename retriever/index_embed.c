@@ -83,9 +83,7 @@ static tern_status fold_in(tn_index_writer *w, const tern_embedder *e, tn_wsegme
     if (seg_dir) path = tn_path_join(seg_dir, f.name);
     tern_status st =
         path ? tn_vectors_build(e, s->inv, w->next.vectors, path, w->host, err) : no_memory(err);
-    if (st == TERN_OK) st = tn_mfile_stamp(seg_dir, &f, err);
-    if (st == TERN_OK) st = tn_dir_sync(seg_dir, err);
-    if (st == TERN_OK) s->meta.vectors = f;
+    if (st == TERN_OK) s->meta.vectors = f; /* stamped by the commit */
     tn_free(path);
     tn_free(seg_dir);
     return st;

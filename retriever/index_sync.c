@@ -12,7 +12,7 @@
 #include "core/base/mem.h"
 
 /* The inverted builder addresses its pool with 32 bits; a flush stays well below. */
-static const uint64_t memory_max = UINT64_C(3) << 30, memory_min = 1 << 20;
+static const uint64_t memory_max = UINT64_C(3) << 30, memory_min = 8 << 20;
 
 tern_index_opts tern_index_defaults(void) {
     return (tern_index_opts){.language = "english",
@@ -33,6 +33,7 @@ typedef struct syncer {
     /* the segment being built */
     tn_docs_builder *docs;
     tn_inv_builder *inv;
+    size_t bytes_at_start; /* memory that a flush will not give back */
     char name[TN_NAME_BYTES];
     char *folder;
     uint64_t *dead; /* documents replaced within the segment */
@@ -138,10 +139,22 @@ static void drop_builders(syncer *s) {
     s->n_dead = s->n_dead_docs = 0;
 }
 
+static size_t builder_bytes(const syncer *s) {
+    return tn_docs_builder_bytes(s->docs) + tn_inv_builder_bytes(s->inv);
+}
+
+/* What the analyzer remembers counts but outlives a flush: a segment is worth writing only when it
+ * has itself grown to a good part of the budget. */
+static bool is_over_budget(const syncer *s) {
+    size_t n = builder_bytes(s);
+    return n > s->opts.memory_bytes && n - s->bytes_at_start > s->opts.memory_bytes / 2;
+}
+
 static tern_status start_segment(syncer *s, tern_error *err) {
     tern_status st = tn_writer_new_folder(s->w, s->name, &s->folder, err);
     if (st == TERN_OK) st = tn_docs_builder_new(s->folder, &s->docs, err);
     if (st == TERN_OK) st = tn_inv_builder_new(s->analyzer, &s->inv, err);
+    if (st == TERN_OK) s->bytes_at_start = builder_bytes(s);
     return st;
 }
 
@@ -202,9 +215,7 @@ static tern_status add(syncer *s, const tn_doc *doc, tern_error *err) {
     if (st != TERN_OK) return st;
     tn_docs_hash(doc->id, doc->hash, s->w->next.hash);
     s->has_changed = true;
-    if (tn_docs_builder_bytes(s->docs) + tn_inv_builder_bytes(s->inv) > s->opts.memory_bytes)
-        st = flush(s, err);
-    return st;
+    return is_over_budget(s) ? flush(s, err) : TERN_OK;
 }
 
 /* --- documents coming in --- */

@@ -183,8 +183,8 @@ static tern_status list_file(void *ud, const char *dir, const char *name, tern_e
     tn_msegment *s = ud;
     if (s->n_files == TN_SEGMENT_FILES || strlen(name) >= TN_NAME_BYTES)
         return tern_fail(err, TERN_ERR_LIMIT, 0, "%s: more files than a segment has", dir);
-    memcpy(s->files[s->n_files].name, name, strlen(name) + 1);
-    return tn_mfile_stamp(dir, &s->files[s->n_files++], err);
+    memcpy(s->files[s->n_files++].name, name, strlen(name) + 1);
+    return TERN_OK;
 }
 
 static int by_name(const void *a, const void *b) {
@@ -197,7 +197,6 @@ static tern_status list_files(const char *dir, tn_msegment *s, tern_error *err) 
     if (!seg_dir) return no_memory(err);
     tern_status st = each_entry(seg_dir, list_file, s, err);
     qsort(s->files, s->n_files, sizeof *s->files, by_name);
-    if (st == TERN_OK) st = tn_dir_sync(seg_dir, err);
     tn_free(seg_dir);
     return st;
 }
@@ -426,16 +425,26 @@ void tn_writer_close(tn_index_writer *w) {
     tn_free(w);
 }
 
-static tern_status write_tombs(tn_index_writer *w, tn_wsegment *s, tern_error *err) {
-    if (!s->dead_changed) return TERN_OK;
-    char *seg_dir = tn_path_join(w->dir, s->meta.name), *path = NULL;
+static tern_status write_tombs(tn_index_writer *w, tn_wsegment *s, const char *seg_dir,
+                               tern_error *err) {
     tn_mfile *f = &s->meta.tombstones;
     snprintf(f->name, sizeof f->name, "dead-%08" PRIx64 ".tn", w->next.generation);
-    if (seg_dir) path = tn_path_join(seg_dir, f->name);
+    char *path = tn_path_join(seg_dir, f->name);
     tern_status st = path ? tn_tombs_write(path, s->dead, s->meta.n, err) : no_memory(err);
-    if (st == TERN_OK) st = tn_mfile_stamp(seg_dir, f, err);
-    if (st == TERN_OK) st = tn_dir_sync(seg_dir, err);
     tn_free(path);
+    return st == TERN_OK ? tn_mfile_stamp(seg_dir, f, err) : st;
+}
+
+/* Put on disk, for good, what the manifest is about to name. */
+static tern_status settle_segment(tn_index_writer *w, tn_wsegment *s, tern_error *err) {
+    char *seg_dir = tn_path_join(w->dir, s->meta.name);
+    tern_status st = seg_dir ? TERN_OK : no_memory(err);
+    if (st == TERN_OK && s->dead_changed) st = write_tombs(w, s, seg_dir, err);
+    for (size_t i = 0; st == TERN_OK && s->is_new && i < s->meta.n_files; i++)
+        st = tn_mfile_stamp(seg_dir, &s->meta.files[i], err);
+    if (st == TERN_OK && s->meta.vectors.name[0])
+        st = tn_mfile_stamp(seg_dir, &s->meta.vectors, err);
+    if (st == TERN_OK) st = tn_dir_sync(seg_dir, err);
     tn_free(seg_dir);
     return st;
 }
@@ -446,7 +455,7 @@ tern_status tn_writer_commit(tn_index_writer *w, tern_error *err) {
     w->next.generation = w->committed.generation + 1;
     w->next.n_segs = 0;
     for (size_t i = 0; st == TERN_OK && i < w->n_segs; i++) {
-        st = write_tombs(w, &w->segs[i], err);
+        st = settle_segment(w, &w->segs[i], err);
         tn_msegment *meta = st == TERN_OK ? tn_manifest_grow(&w->next) : NULL;
         if (st == TERN_OK && !meta) st = no_memory(err);
         if (meta) {

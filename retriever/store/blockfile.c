@@ -154,9 +154,7 @@ static tern_status write_tail_and_header(tn_bwriter *w, tern_error *err) {
     put_u32(header + AT_TABLE_CRC, tn_crc32c(0, w->table.data, w->table.len));
     put_u32(header + AT_HEADER_CRC, tn_crc32c(0, header, AT_HEADER_CRC));
     if (lseek(w->fd, 0, SEEK_SET) != 0) return tn_fail_errno(err, errno, w->path, "cannot seek");
-    st = tn_write_all(w->fd, header, sizeof header, w->path, err);
-    if (st == TERN_OK && fsync(w->fd) != 0) st = tn_fail_errno(err, errno, w->path, "cannot sync");
-    return st;
+    return tn_write_all(w->fd, header, sizeof header, w->path, err);
 }
 
 tern_status tn_bwriter_commit(tn_bwriter *w, tern_error *err) {

@@ -29,8 +29,9 @@ TERN_MUST_USE tern_status tn_bwriter_open(const char *path, uint32_t kind, tn_bw
 TERN_MUST_USE tern_status tn_bwriter_add(tn_bwriter *w, const void *data, size_t n, tern_error *err);
 TERN_MUST_USE tern_status tn_bwriter_align(tn_bwriter *w, size_t align, tern_error *err); /* zero fill */
 uint64_t tn_bwriter_tell(const tn_bwriter *w); /* payload bytes so far */
-/* Finish: crc table, header, fsync, close. w is freed whatever the outcome; on failure (FULL, IO)
- * the file is unlinked. */
+/* Finish: crc table, header, close. w is freed whatever the outcome; on failure (FULL, IO) the file
+ * is unlinked. The file is synced by whoever names it in a manifest (tn_mfile_stamp): most files of
+ * a large build are merged into others before that. */
 TERN_MUST_USE tern_status tn_bwriter_commit(tn_bwriter *w, tern_error *err);
 void tn_bwriter_abort(tn_bwriter *w); /* unlink and free; NULL allowed */
 
