@@ -73,9 +73,21 @@ static tern_status first_of_each_document(const tern_index *ix, slot *s, tern_er
     return status;
 }
 
+/* A question is prose: quotation marks in it are punctuation, not the phrase operator, which would
+ * shut out every supporting passage that lacks the quoted title. The caller frees. */
+static char *without_quotes(const char *text) {
+    char *copy = tn_strdup(text);
+    for (char *c = copy; c && *c; c++) {
+        bool is_curly = strncmp(c, "\xE2\x80", 2) == 0 && (c[2] == '\x9C' || c[2] == '\x9D');
+        if (is_curly) memcpy(c, "   ", 3);
+        if (*c == '"') *c = ' ';
+    }
+    return copy;
+}
+
 /* Passages are asked for until enough documents are among them or none are left. */
-static tern_status search_one(job *j, tern_searcher *searcher, const tern_question *q, slot *s,
-                              tern_error *err) {
+static tern_status search_text(job *j, tern_searcher *searcher, const char *text, slot *s,
+                               tern_error *err) {
     size_t n_refs = tern_index_n_refs(j->ix);
     tern_search_opts opts = *j->opts;
     opts.k = j->depth;
@@ -84,8 +96,7 @@ static tern_status search_one(job *j, tern_searcher *searcher, const tern_questi
         tern_hit *hits = tn_realloc(s->hits, opts.k, sizeof *hits);
         if (!hits) return no_memory(err);
         s->hits = hits;
-        tern_status status =
-            tern_search(searcher, q->text, strlen(q->text), &opts, hits, &s->n, err);
+        tern_status status = tern_search(searcher, text, strlen(text), &opts, hits, &s->n, err);
         if (status != TERN_OK || !j->documents) return status;
         bool exhausted = s->n < opts.k || opts.k >= n_refs;
         status = first_of_each_document(j->ix, s, err);
@@ -93,6 +104,15 @@ static tern_status search_one(job *j, tern_searcher *searcher, const tern_questi
         if (status != TERN_OK || s->n == j->depth || exhausted) return status;
         opts.k *= 2;
     }
+}
+
+static tern_status search_one(job *j, tern_searcher *searcher, const tern_question *q, slot *s,
+                              tern_error *err) {
+    char *text = without_quotes(q->text);
+    if (!text) return no_memory(err);
+    tern_status status = search_text(j, searcher, text, s, err);
+    tn_free(text);
+    return status;
 }
 
 static void give_up(job *j, tern_status status, const tern_error *err) {
