@@ -31,10 +31,6 @@ typedef struct tn_faiss_guard {
     void *ud;
 } tn_faiss_guard;
 
-/* out[i] = <query, row i>. Each product is the same alone as among others. */
-void tn_faiss_inner_products(const float *query, const float *rows, size_t dim, size_t n,
-                             float *out);
-
 typedef struct tn_faiss_searcher tn_faiss_searcher; /* immutable: any thread may search it */
 void tn_faiss_searcher_free(tn_faiss_searcher *s);  /* NULL allowed */
 

@@ -2,6 +2,7 @@
  * First the functions of faiss/c_api that we call, for systems whose FAISS comes without
  * libfaiss_c (Debian 12: headers only); then faiss_extra.h. No exception and no C++ type leaves
  * this file. */
+#include "core/kernels/dot.h"
 #include "retriever/dense/faiss_extra.h"
 #include <faiss/IndexFlat.h>
 #include <faiss/IndexHNSW.h>
@@ -13,7 +14,6 @@
 #include <faiss/impl/FaissException.h>
 #include <faiss/impl/IDSelector.h>
 #include <faiss/index_factory.h>
-#include <faiss/utils/distances.h>
 
 #include <cmath>
 #include <cstring>
@@ -129,12 +129,15 @@ struct RowDistance : faiss::DistanceComputer {
     float operator()(idx_t i) override {
         size_t at = static_cast<size_t>(i);
         if (!may_read(at, at + 1)) return -INFINITY;
-        return faiss::fvec_inner_product(query, rows.data + at * rows.dim, rows.dim);
+        return product(query, at);
     }
     float symmetric_dis(idx_t i, idx_t j) override {
-        size_t a = static_cast<size_t>(i), b = static_cast<size_t>(j);
-        return faiss::fvec_inner_product(rows.data + a * rows.dim, rows.data + b * rows.dim,
-                                         rows.dim);
+        return product(rows.data + static_cast<size_t>(i) * rows.dim, static_cast<size_t>(j));
+    }
+    float product(const float *x, size_t row) const {
+        float out;
+        tn_dot_rows(x, rows.data + row * rows.dim, rows.dim, 1, &out);
+        return out;
     }
 };
 
@@ -144,11 +147,11 @@ struct RowStorage : faiss::Index {
         : Index(static_cast<idx_t>(r.dim), faiss::METRIC_INNER_PRODUCT), rows(r) {
         ntotal = static_cast<idx_t>(r.n);
     }
-    void add(idx_t, const float *) override {} /* the rows are there already */
+    void add(idx_t n, const float *) override { ntotal += n; /* the rows are there already */ }
     void reset() override { FAISS_THROW_MSG("mapped rows cannot be reset"); }
     void search(idx_t, const float *, idx_t, float *, idx_t *,
                 const faiss::SearchParameters *) const override {
-        FAISS_THROW_MSG("mapped rows are searched by tn_faiss_inner_products");
+        FAISS_THROW_MSG("mapped rows are scanned by the caller");
     }
     faiss::DistanceComputer *get_distance_computer() const override {
         return new RowDistance(rows);
@@ -238,18 +241,13 @@ const char *tn_faiss_last_error(void) {
 }
 
 #define TEXT_(x) #x
-#define TEXT(x) TEXT_(x)
+#define TEXT(x)  TEXT_(x)
 const char *tn_faiss_version(void) {
     return TEXT(FAISS_VERSION_MAJOR) "." TEXT(FAISS_VERSION_MINOR) "." TEXT(FAISS_VERSION_PATCH);
 }
 
 void tn_faiss_use_one_thread(void) {
     omp_set_num_threads(1);
-}
-
-void tn_faiss_inner_products(const float *query, const float *rows, size_t dim, size_t n,
-                             float *out) {
-    for (size_t i = 0; i < n; i++) out[i] = faiss::fvec_inner_product(query, rows + i * dim, dim);
 }
 
 void tn_faiss_searcher_free(tn_faiss_searcher *s) {
@@ -286,7 +284,7 @@ int tn_faiss_hnsw_build(const tn_faiss_rows *rows, int m, int ef, tn_faiss_searc
     return guarded([&] {
         auto s = std::make_unique<HnswSearcher>(*rows, m);
         s->index.hnsw.efConstruction = ef;
-        s->storage.ntotal = 0; /* add() counts from the storage's total */
+        s->storage.ntotal = 0; /* counted up by add() */
         s->index.add(static_cast<int64_t>(rows->n), rows->data);
         *out = s.release();
     });

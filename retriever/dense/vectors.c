@@ -2,6 +2,7 @@
  * One query at a time is asked of FAISS, so a query scores the same alone and in a batch. Exact
  * search keeps its own heap: ties are broken by passage number, which FAISS's heaps do not
  * promise. */
+#include "core/kernels/dot.h"
 #include "retriever/dense/vectors_priv.h"
 #include <inttypes.h>
 #include <math.h>
@@ -254,7 +255,7 @@ static tern_status scan_tile(const tn_vectors *v, const float *query, const uint
         const float *rows;
         tern_status st = tn_vectors_rows(v, i, stop - i, &rows, err);
         if (st != TERN_OK) return st;
-        tn_faiss_inner_products(query, rows, v->head.dim, stop - i, sims);
+        tn_dot_rows(query, rows, v->head.dim, stop - i, sims);
         for (size_t j = i; j < stop; j++) offer(b, doc_of(v, j), sims[j - i]);
         i = stop;
     }
@@ -312,10 +313,15 @@ static tern_status try_structure(const tn_vectors *v, const float *query, const 
         return call.status;
     }
     if (code != 0) return faiss_failed(v, code, err);
+    /* FAISS scans lists with an inner product of its own; ours makes all kinds agree. */
+    tern_status st = TERN_OK;
     b->n = 0;
-    for (size_t i = 0; i < b->k; i++)
-        if (ids[i] >= 0 && ids[i] < v->head.n) offer(b, (uint32_t)ids[i], sims[i]);
-    return TERN_OK;
+    for (size_t i = 0; st == TERN_OK && i < b->k; i++) {
+        if (ids[i] < 0 || ids[i] >= v->head.n) continue;
+        st = tn_vectors_sim(v, query, (uint32_t)ids[i], &sims[i], err);
+        if (st == TERN_OK) offer(b, (uint32_t)ids[i], sims[i]);
+    }
+    return st;
 }
 
 static size_t count_allowed(const tn_vectors *v, const uint64_t *allow) {
@@ -337,7 +343,7 @@ static tern_status search_structure(const tn_vectors *v, const float *query, con
     int64_t *ids = tn_realloc(NULL, b->k, sizeof *ids);
     float *sims = tn_realloc(NULL, b->k, sizeof *sims);
     bool ivf = v->head.kind == TN_VECTORS_IVF;
-    size_t effort = ivf ? v->head.n_lists / 16 + 1 : 2 * b->k + 64;
+    size_t effort = ivf ? v->head.n_lists / 16 + 1 : 4 * b->k + 256;
     size_t effort_max = ivf ? v->head.n_lists : v->head.n / 4;
     tern_status st =
         ids && sims ? TERN_OK : tern_fail(err, TERN_ERR_NOMEM, 0, "vector search: no memory");
@@ -372,7 +378,7 @@ tern_status tn_vectors_sim(const tn_vectors *v, const float *query, uint32_t doc
     const float *row;
     tern_status st = tn_vectors_rows(v, v->places ? v->places[doc] : doc, 1, &row, err);
     if (st != TERN_OK) return st;
-    tn_faiss_inner_products(query, row, v->head.dim, 1, sim);
+    tn_dot_rows(query, row, v->head.dim, 1, sim);
     if (isnan(*sim)) *sim = -INFINITY;
     return TERN_OK;
 }

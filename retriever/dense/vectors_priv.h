@@ -48,8 +48,9 @@ struct tn_vectors {
     tn_faiss_searcher *searcher; /* NULL: flat */
 };
 
-/* HNSW: links per node and the width of the search while building. */
-enum { TN_HNSW_M = 16, TN_HNSW_EF_BUILD = 64 };
+/* HNSW: links per node and the width of the search while building. Recall@10 and @100 of exact
+ * search on 10,406 NQ passages, 1,000 questions: 80 wide .919 / .970, 200 wide .945 / .985. */
+enum { TN_HNSW_M = 32, TN_HNSW_EF_BUILD = 200 };
 
 /* A run of rows, verified. */
 TERN_MUST_USE tern_status tn_vectors_rows(const tn_vectors *v, size_t begin, size_t n,

@@ -1,0 +1,18 @@
+/* dot.h - inner products of one vector with many rows. */
+#ifndef TN_DOT_H
+#define TN_DOT_H
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* out[i] = <x, row i> for i < n; rows[n][dim], any alignment. Products are summed in 32 lanes, and
+ * the lanes in a fixed order, without fused multiply-adds: a row gives the same bits alone, among
+ * others, and on every processor. */
+void tn_dot_rows(const float *x, const float *rows, size_t dim, size_t n, float *out);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
