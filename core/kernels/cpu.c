@@ -49,7 +49,7 @@ static bool bit(unsigned word, int n) {
 
 static void read_name(char out[64]) {
     unsigned words[12];
-    if (__get_cpuid_max(0x80000000u, NULL) < 0x80000004u) return;
+    if ((unsigned)__get_cpuid_max(0x80000000u, NULL) < 0x80000004u) return;
     for (unsigned i = 0; i < 3; i++) {
         unsigned *w = words + 4 * i;
         __cpuid(0x80000002u + i, w[0], w[1], w[2], w[3]);
