@@ -267,10 +267,14 @@ static void say_again(const tn_llm_ask *ask, uint32_t n, uint32_t n_max, uint64_
     ask->host->log(ask->host->ud, TERN_LOG_WARN, line);
 }
 
-static void count_attempts(tern_error *err, uint32_t n) {
-    if (!err || n < 2) return;
+/* The last failure, with what was done about it before giving up. */
+static void give_up(const attempt *a, uint32_t n, tern_error *err) {
     tern_error inner = *err;
-    tern_fail(err, inner.status, inner.os_code, "%s (tried %u times)", inner.text, n);
+    if (a->retry_after_s > RETRY_AFTER_MAX_S)
+        tern_fail(err, inner.status, inner.os_code, "%s; it asks to wait %lld s: try again then",
+                  inner.text, (long long)a->retry_after_s);
+    else if (n > 1)
+        tern_fail(err, inner.status, inner.os_code, "%s (tried %u times)", inner.text, n);
 }
 
 tern_status tn_llm_complete(tn_llm *m, tn_http *http, const tn_llm_ask *ask, tn_buf *out,
@@ -287,7 +291,7 @@ tern_status tn_llm_complete(tn_llm *m, tn_http *http, const tn_llm_ask *ask, tn_
         while (st != TERN_OK && next == TRY_OTHERWISE) st = try_once(&a, http, out, &next, err);
         if (st == TERN_OK) return TERN_OK;
         if (next != TRY_AGAIN || n == m->opts.n_attempts || a.retry_after_s > RETRY_AFTER_MAX_S) {
-            count_attempts(err, n);
+            give_up(&a, n, err);
             return st;
         }
         uint64_t ms = m->opts.backoff_ms;

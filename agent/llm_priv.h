@@ -31,6 +31,7 @@ typedef struct tn_llm_reply {
     tn_buf body; /* of a whole answer */
     size_t n_events;
     bool has_choice, done;
+    bool closed;    /* the text ends with a stop string */
     bool transient; /* the failure may pass */
     tern_status status;
     tern_error error;

@@ -103,7 +103,7 @@ static bool add_text(tn_llm_reply *r, const char *s, size_t n) {
         r->text.len = end;
         r->text.data[end] = '\0';
         r->finish = TN_LLM_STOP;
-        r->done = true;
+        r->closed = r->done = true;
     }
     if (r->on_text && r->text.len > before)
         r->on_text(r->ud, r->text.data + before, r->text.len - before);
@@ -272,7 +272,7 @@ tern_status tn_llm_reply_end(tn_llm_reply *r, tern_error *err) {
             add_text(r, r->reasoning.data, r->reasoning.len);
         }
     }
-    if (r->status == TERN_OK && r->finish != TN_LLM_LENGTH) close_last_tag(r);
+    if (r->status == TERN_OK && !r->closed && r->finish != TN_LLM_LENGTH) close_last_tag(r);
     if (r->status == TERN_OK && (r->text.failed || r->reasoning.failed))
         fail(r, TERN_ERR_NOMEM, false, "out of memory for an answer");
     if (r->status != TERN_OK && err) *err = r->error;

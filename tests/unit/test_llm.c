@@ -284,6 +284,20 @@ TEST(llm_gives_up_after_the_last_attempt) {
     CHECK_HAS(error.text, "cannot connect");
 }
 
+static void script_tomorrow(int fd, int n, const char *request) {
+    (void)n, (void)request;
+    fake_say(fd, "HTTP/1.1 429 Enough\r\nRetry-After: 86400\r\nContent-Length: 0\r\n\r\n");
+}
+
+TEST(llm_does_not_sit_out_a_pause_of_a_day) {
+    fake_server *f = fake_start(script_tomorrow);
+    tern_llm_opts o = opts_for(f->url);
+    CHECK_EQ(ask(&o), TERN_ERR_REMOTE);
+    CHECK_HAS(error.text, "wait 86400 s");
+    CHECK_EQ(atomic_load(&f->n_requests), 1);
+    fake_stop(f);
+}
+
 static void script_denied(int fd, int n, const char *request) {
     (void)n, (void)request;
     fake_answer(fd, "401 No", "application/json", "{\"error\":{\"message\":\"bad key k3y\"}}");
