@@ -11,38 +11,54 @@ enum { PARTS_MAX = 1024 }; /* query terms listed */
 
 static const char *const mode_names[] = {"default", "bm25", "dense", "hybrid"};
 
+static tern_status no_memory(tern_error *err) {
+    return tern_fail(err, TERN_ERR_NOMEM, 0, "explain: no memory");
+}
+
+/* Give part to the object; NULL, the mark of a failed json_pack, is no memory. */
+static tern_status put(json_t *to, const char *key, json_t *part, tern_error *err) {
+    return part && json_object_set_new(to, key, part) == 0 ? TERN_OK : no_memory(err);
+}
+
+static tern_status append(json_t *list, json_t *part, tern_error *err) {
+    return part && json_array_append_new(list, part) == 0 ? TERN_OK : no_memory(err);
+}
+
 static json_t *term_json(const tn_bm25_part *p) {
-    return json_pack("{s:s, s:I, s:i, s:i, s:f, s:f}", "term", p->term, "df", (json_int_t)p->df,
-                     "tf", (int)p->tf, "length", (int)p->len, "idf", (double)p->idf, "score",
-                     (double)p->score);
+    return json_pack("{s:s, s:I, s:I, s:I, s:f, s:f}", "term", p->term, "df", (json_int_t)p->df,
+                     "tf", (json_int_t)p->tf, "length", (json_int_t)p->len, "idf", (double)p->idf,
+                     "score", (double)p->score);
 }
 
 static tern_status bm25_json(tern_searcher *s, const char *query, size_t query_len,
                              const tern_search_opts *o, const tern_hit *hit, json_t *to,
                              tern_error *err) {
     tn_bm25_part *parts = tn_calloc(PARTS_MAX, sizeof *parts);
-    if (!parts) return tern_fail(err, TERN_ERR_NOMEM, 0, "explain: no memory");
+    json_t *terms = json_array();
     size_t n = 0;
-    tern_status st = tn_bm25_explain(s->bm25, query, query_len, o->k1, o->b, hit->ref, parts,
-                                     PARTS_MAX, &n, err);
-    if (st == TERN_OK) {
-        json_t *terms = json_array();
-        for (size_t i = 0; i < n && i < PARTS_MAX; i++)
-            json_array_append_new(terms, term_json(&parts[i]));
-        json_object_set_new(to, "bm25",
-                            json_pack("{s:f, s:i, s:f, s:f, s:o}", "score", (double)hit->bm25,
-                                      "rank", (int)hit->rank_bm25, "k1", (double)o->k1, "b",
-                                      (double)o->b, "terms", terms));
-    }
+    tern_status st = parts && terms ? tn_bm25_explain(s->bm25, query, query_len, o->k1, o->b,
+                                                      hit->ref, parts, PARTS_MAX, &n, err)
+                                    : no_memory(err);
+    for (size_t i = 0; st == TERN_OK && i < n; i++) st = append(terms, term_json(&parts[i]), err);
+    if (st == TERN_OK)
+        st = put(to, "bm25",
+                 json_pack("{s:f, s:I, s:f, s:f, s:O}", "score", (double)hit->bm25, "rank",
+                           (json_int_t)hit->rank_bm25, "k1", (double)o->k1, "b", (double)o->b,
+                           "terms", terms),
+                 err);
+    json_decref(terms);
     tn_free(parts);
     return st;
 }
 
-static void dense_json(const tern_searcher *s, const tern_hit *hit, json_t *to) {
+static tern_status dense_json(const tern_searcher *s, const tern_hit *hit, json_t *to,
+                              tern_error *err) {
     const tern_embedder *e = s->ix->embedder;
-    json_object_set_new(to, "dense",
-                        json_pack("{s:f, s:i, s:s, s:i}", "cosine", (double)hit->cosine, "rank",
-                                  (int)hit->rank_dense, "embedder", e->name, "dim", (int)e->dim));
+    return put(to, "dense",
+               json_pack("{s:f, s:I, s:s, s:I}", "cosine", (double)hit->cosine, "rank",
+                         (json_int_t)hit->rank_dense, "embedder", e->name, "dim",
+                         (json_int_t)e->dim),
+               err);
 }
 
 /* The best BM25 score of the query is asked for again: a hit does not carry it. */
@@ -57,19 +73,20 @@ static tern_status fusion_json(tern_searcher *s, const char *query, size_t query
     tern_status st = tern_search(s, query, query_len, &top, &best, &n, err);
     if (st != TERN_OK) return st;
     double bm25_max = n ? (double)best.bm25 : 0;
-    json_object_set_new(to, "fusion",
-                        json_pack("{s:s, s:f, s:f, s:f, s:f}", "formula",
-                                  "bm25 / bm25_max + weight_dense * cosine", "bm25_max", bm25_max,
-                                  "weight_dense", (double)o->weight_dense, "lexical",
-                                  bm25_max > 0 ? hit->bm25 / bm25_max : 0, "dense",
-                                  (double)o->weight_dense * (double)hit->cosine));
-    return TERN_OK;
+    return put(to, "fusion",
+               json_pack("{s:s, s:f, s:f, s:f, s:f}", "formula",
+                         "bm25 / bm25_max + weight_dense * cosine", "bm25_max", bm25_max,
+                         "weight_dense", (double)o->weight_dense, "lexical",
+                         bm25_max > 0 ? (double)hit->bm25 / bm25_max : 0.0, "dense",
+                         (double)o->weight_dense * (double)hit->cosine),
+               err);
 }
 
 tern_status tern_search_explain(tern_searcher *s, const char *query, size_t query_len,
                                 const tern_search_opts *opts, const tern_hit *hit, char **json,
                                 tern_error *err) {
     *json = NULL;
+    if (query_len == 0) query = "";
     tern_search_opts o;
     tern_passage p;
     tern_status st = tn_search_resolve(s, opts, &o, err);
@@ -77,11 +94,11 @@ tern_status tern_search_explain(tern_searcher *s, const char *query, size_t quer
     if (st == TERN_OK && o.mode != TERN_MODE_BM25) st = tn_index_dense_open(s->ix, err);
     if (st != TERN_OK) return st;
     tn_buf text = {0};
-    json_t *all = json_pack("{s:i, s:s, s:s, s:f}", "ref", (int)hit->ref, "id", p.id, "mode",
+    json_t *all = json_pack("{s:I, s:s, s:s, s:f}", "ref", (json_int_t)hit->ref, "id", p.id, "mode",
                             mode_names[o.mode], "score", (double)hit->score);
-    if (!all) return tern_fail(err, TERN_ERR_NOMEM, 0, "explain: no memory");
+    if (!all) return no_memory(err);
     if (o.mode != TERN_MODE_DENSE) st = bm25_json(s, query, query_len, &o, hit, all, err);
-    if (st == TERN_OK && o.mode != TERN_MODE_BM25) dense_json(s, hit, all);
+    if (st == TERN_OK && o.mode != TERN_MODE_BM25) st = dense_json(s, hit, all, err);
     if (st == TERN_OK && o.mode == TERN_MODE_HYBRID)
         st = fusion_json(s, query, query_len, &o, hit, all, err);
     if (st == TERN_OK) {
@@ -90,7 +107,7 @@ tern_status tern_search_explain(tern_searcher *s, const char *query, size_t quer
     }
     json_decref(all);
     if (st == TERN_OK) *json = tn_buf_take(&text);
-    if (st == TERN_OK && !*json) st = tern_fail(err, TERN_ERR_NOMEM, 0, "explain: no memory");
+    if (st == TERN_OK && !*json) st = no_memory(err);
     tn_buf_deinit(&text);
     return st;
 }
