@@ -1,6 +1,7 @@
 /* cmd_eval.c - `tern eval`: how good are the rankings (and answers) of an index or of a run file?
  */
 #include "cli/cli.h"
+#include "cli/eval_agent.h"
 #include "cli/eval_answers.h"
 #include "cli/eval_report.h"
 #include "cli/query_opts.h"
@@ -17,6 +18,7 @@ static struct {
     const char *queries, *qrels, *run_out, *run_in, *cuts, *predictions, *compare;
     int64_t depth, supporting_k;
     tn_query_args query;
+    tn_agent_args agent;
 } args;
 
 static size_t options(tn_opt *opts, size_t cap) {
@@ -44,7 +46,8 @@ static size_t options(tn_opt *opts, size_t cap) {
     };
     memcpy(opts, own, sizeof own);
     size_t n = sizeof own / sizeof *own;
-    return n + tn_query_options(&args.query, opts + n);
+    n += tn_query_options(&args.query, opts + n);
+    return n + tn_agent_options(&args.agent, opts + n);
 }
 
 /* All that one evaluation holds. */
@@ -57,6 +60,7 @@ typedef struct eval {
     tern_run *run, *other;
     tern_search_opts opts;
     tn_eval_report report;
+    tern_agent_report agent_report;
     tn_arena arena;
 } eval;
 
@@ -102,6 +106,10 @@ static int check_args(const tn_cli *cli, eval *e) {
         return tn_cli_usage(cli, "needs DIR and --queries FILE, or --from-run FILE");
     if (args.run_in && !args.qrels && !args.queries)
         return tn_cli_usage(cli, "--from-run needs --qrels FILE, or --queries with supporting ids");
+    if ((args.agent.run || args.agent.answers) && (!cli->n_args || !args.queries))
+        return tn_cli_usage(cli, "--agent and --answers need DIR and --queries FILE");
+    if (args.agent.answers && args.predictions)
+        return tn_cli_usage(cli, "--answers makes answers, --predictions reads them: give one");
     if (args.predictions && !args.queries)
         return tn_cli_usage(cli, "--predictions needs --queries with the right answers");
     r->supporting_k = (size_t)args.supporting_k;
@@ -109,7 +117,8 @@ static int check_args(const tn_cli *cli, eval *e) {
     if (r->cuts[r->n_cuts - 1] > r->depth) r->depth = r->cuts[r->n_cuts - 1];
     if (r->supporting_k > r->depth) r->depth = r->supporting_k;
     tn_eval_plan(r);
-    return tn_query_opts_from(cli, &args.query, &e->opts);
+    int code = tn_agent_check(cli, &args.agent);
+    return code >= 0 ? code : tn_query_opts_from(cli, &args.query, &e->opts);
 }
 
 static tern_status load_inputs(eval *e, tern_error *err) {
@@ -221,8 +230,23 @@ static tern_status score_predictions(eval *e, tern_error *err) {
     return status;
 }
 
+static tern_status run_agent(eval *e, tern_error *err) {
+    tern_status status = TERN_OK;
+    tn_eval_report *r = &e->report;
+    if (args.qrels) status = tern_questions_support(&e->questions, e->qrels, err);
+    if (status == TERN_OK)
+        status = tn_agent_run(e->cli, &args.agent, e->ix, &e->questions, &e->opts, &e->agent_report,
+                              err);
+    r->has_answers = e->agent_report.n_answers > 0;
+    r->em = e->agent_report.em;
+    r->f1 = e->agent_report.f1;
+    r->n_answers = (size_t)e->agent_report.n_answers;
+    return status;
+}
+
 static tern_status evaluate(eval *e, tern_error *err) {
     tern_status status = load_inputs(e, err);
+    if (status == TERN_OK && args.agent.run) return run_agent(e, err);
     if (status == TERN_OK)
         status = args.run_in ? tern_run_load(args.run_in, &e->run, err) : search_all(e, err);
     if (status == TERN_OK && args.run_out)
@@ -230,7 +254,19 @@ static tern_status evaluate(eval *e, tern_error *err) {
     if (status == TERN_OK) status = judge(e, err);
     if (status == TERN_OK && args.compare) status = compare(e, err);
     if (status == TERN_OK && args.predictions) status = score_predictions(e, err);
+    if (status == TERN_OK && args.agent.answers) status = run_agent(e, err);
     return status;
+}
+
+static void add_output(const tn_cli *cli, const eval *e, tn_buf *out) {
+    if (args.agent.run && cli->json)
+        tn_agent_add_json(&args.agent, &e->agent_report, &e->stats, out);
+    else if (args.agent.run)
+        tn_agent_add_table(cli, &args.agent, &e->agent_report, &e->stats, out);
+    else if (cli->json)
+        tn_eval_add_json(&e->report, out);
+    else
+        tn_eval_add_table(cli, &e->report, out);
 }
 
 static int run(tn_cli *cli, int argc, char **argv) {
@@ -252,10 +288,7 @@ static int run(tn_cli *cli, int argc, char **argv) {
     if (evaluate(&e, &err) != TERN_OK) {
         code = tn_cli_fail(cli, &err);
     } else {
-        if (cli->json)
-            tn_eval_add_json(&e.report, &out);
-        else
-            tn_eval_add_table(cli, &e.report, &out);
+        add_output(cli, &e, &out);
         code = tn_cli_out(cli, &out);
     }
     tn_buf_deinit(&out);
@@ -279,6 +312,12 @@ const tn_command tn_cmd_eval = {
         "The average is over the judged questions of the file; with --from-run, over all judged\n"
         "queries, and those the run lacks count as 0 (trec_eval -c).\n"
         "\n"
+        "With --agent, the search agent collects passages over several searches (by default at "
+        "most\n"
+        "4 of 3 new passages each) and the table sets it beside BM25 of as many. With --answers, "
+        "the\n"
+        "agent's answers are scored: exact match and word F1 after SQuAD's normalisation.\n"
+        "\n"
         "With --json, one object: recall@K, ndcg@K, mrr@K, p@K, success@K, all@K, map,\n"
         "supporting_recall, all_supporting, em, f1, n_queries, corpus_passages, corpus_hash, ...",
     .run = run,
@@ -287,5 +326,6 @@ const tn_command tn_cmd_eval = {
                 "tern eval scifact.tern --queries q.jsonl.gz --qrels test.tsv -k 10,100 --json\n"
                 "tern eval docs.tern --queries q.jsonl --k1 0.9 --b 0.4 --run new.run --compare "
                 "old.run\n"
+                "tern eval docs.tern --queries q.jsonl --agent --results agent.jsonl\n"
                 "tern eval --from-run other.run --qrels qrels.trec",
 };

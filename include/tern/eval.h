@@ -26,6 +26,7 @@ typedef struct tern_question {
     size_t n_supporting;
 } tern_question;
 
+struct tern_qrels;
 typedef struct tern_questions {
     const tern_question *items; /* [n] in file order */
     size_t n;
@@ -34,6 +35,11 @@ typedef struct tern_questions {
 /* path may end in .gz. Errors: NOT_FOUND, IO, FORMAT (file:line; also an id seen twice), NOMEM. */
 TERN_API TERN_MUST_USE tern_status tern_questions_load(const char *path, tern_questions *out,
                                                        tern_error *err);
+/* Let the judgements say what supports each question: its relevant documents, in place of its own
+ * supporting ids; none where it is not judged. Errors: NOMEM (then nothing has changed). */
+TERN_API TERN_MUST_USE tern_status tern_questions_support(tern_questions *q,
+                                                          const struct tern_qrels *qrels,
+                                                          tern_error *err);
 TERN_API void tern_questions_free(tern_questions *q); /* zeroed allowed; zeroes it */
 
 /* ---- relevance judgements ---- */

@@ -2,8 +2,8 @@
 #include "core/base/arena.h"
 #include "core/base/json.h"
 #include "core/base/strmap.h"
+#include "retriever/eval/eval_priv.h"
 #include "retriever/eval/lines.h"
-#include "tern/eval.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -136,4 +136,31 @@ tern_status tern_questions_load(const char *path, tern_questions *out, tern_erro
     out->items = s->items;
     out->n = s->n;
     return TERN_OK;
+}
+
+tern_status tern_questions_support(tern_questions *q, const tern_qrels *qrels, tern_error *err) {
+    store *s = q->priv;
+    const char *const **lists = tn_calloc(q->n ? q->n : 1, sizeof *lists);
+    size_t *counts = tn_calloc(q->n ? q->n : 1, sizeof *counts);
+    tern_status status = lists && counts ? TERN_OK : no_memory(err);
+    for (size_t i = 0; i < q->n && status == TERN_OK; i++) {
+        size_t n;
+        const tn_judgement *judged = tn_qrels_of(qrels, q->items[i].id, &n);
+        const char **ids = tn_arena_calloc(&s->arena, n ? n : 1, sizeof *ids);
+        for (size_t k = 0; k < n && ids; k++) {
+            if (judged[k].grade < 1) continue;
+            const struct tn_strmap_key *doc = &qrels->docs.keys[judged[k].doc];
+            ids[counts[i]] = tn_arena_strndup(&s->arena, doc->s, doc->len);
+            if (!ids[counts[i]++]) ids = NULL;
+        }
+        if (!ids) status = no_memory(err);
+        lists[i] = ids;
+    }
+    for (size_t i = 0; i < q->n && status == TERN_OK; i++) {
+        s->items[i].supporting = lists[i];
+        s->items[i].n_supporting = counts[i];
+    }
+    tn_free(lists);
+    tn_free(counts);
+    return status;
 }
