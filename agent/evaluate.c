@@ -8,6 +8,7 @@
 #include "core/base/clock.h"
 #include "core/base/file.h"
 #include "core/base/pool.h"
+#include "retriever/eval/eval_priv.h"
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -147,12 +148,15 @@ static tern_status ask_bm25(const evaluation *e, worker *w, const tern_question 
     tern_hit *hits = tn_alloc(k * (sizeof *hits + sizeof(uint32_t)));
     if (!hits) return tern_fail(err, TERN_ERR_NOMEM, 0, "out of memory for %zu hits", k);
     uint32_t *refs = (uint32_t *)(hits + k);
+    char *query = tn_question_as_query(q->text); /* as `tern eval` searches it */
     o.mode = TERN_MODE_BM25;
     o.k = k;
     o.as_of = e->agent.as_of;
-    tern_status st = tern_search(w->searcher, q->text, strlen(q->text), &o, hits, &n, err);
+    tern_status st = query ? tern_search(w->searcher, query, strlen(query), &o, hits, &n, err)
+                           : tern_fail(err, TERN_ERR_NOMEM, 0, "out of memory for a query");
     for (size_t i = 0; i < n; i++) refs[i] = hits[i].ref;
     if (st == TERN_OK) st = count_found(e->ix, q, refs, n, &r->n_bm25, err);
+    tn_free(query);
     tn_free(hits);
     return st;
 }

@@ -44,4 +44,9 @@ static inline const char *tn_run_doc(const tern_run *r, uint32_t doc) {
     return r->docs.keys[doc].s;
 }
 
+/* The question as a query. A question is prose: quotation marks in it are punctuation, not the
+ * phrase operator, which would shut out every supporting passage that lacks the quoted title. The
+ * caller frees; NULL: no memory. */
+char *tn_question_as_query(const char *text);
+
 #endif

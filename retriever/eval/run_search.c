@@ -1,8 +1,7 @@
 /* run_search.c - a run from an index: every question searched, many at a time. Each question writes
  * its own slot and the run is put together in question order, so threads never show. */
 #include "core/base/pool.h"
-#include "core/base/strmap.h"
-#include "tern/eval.h"
+#include "retriever/eval/eval_priv.h"
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -73,9 +72,7 @@ static tern_status first_of_each_document(const tern_index *ix, slot *s, tern_er
     return status;
 }
 
-/* A question is prose: quotation marks in it are punctuation, not the phrase operator, which would
- * shut out every supporting passage that lacks the quoted title. The caller frees. */
-static char *without_quotes(const char *text) {
+char *tn_question_as_query(const char *text) {
     char *copy = tn_strdup(text);
     for (char *c = copy; c && *c; c++) {
         bool is_curly = strncmp(c, "\xE2\x80", 2) == 0 && (c[2] == '\x9C' || c[2] == '\x9D');
@@ -108,7 +105,7 @@ static tern_status search_text(job *j, tern_searcher *searcher, const char *text
 
 static tern_status search_one(job *j, tern_searcher *searcher, const tern_question *q, slot *s,
                               tern_error *err) {
-    char *text = without_quotes(q->text);
+    char *text = tn_question_as_query(q->text);
     if (!text) return no_memory(err);
     tern_status status = search_text(j, searcher, text, s, err);
     tn_free(text);

@@ -73,6 +73,21 @@ echo '{"id":"z","question":"zebra","supporting":["long"]}' >z.jsonl
     fail "best passage"
 grep -q '^z Q0 long 1 ' z.run || fail "the run names documents: $(cat z.run)"
 
+# The agent: the passages it collects, resumable, with judgements from either place; its answers.
+"$TERN" eval ix --queries q.jsonl --agent --results done.jsonl --json -q >a.json 2>/dev/null || fail "--agent"
+json 'd["supporting_recall"] > 0.6 and d["bm25_all_supporting"] > 0.6 and {"em", "f1", "auroc"} <= set(d)' <a.json ||
+    fail "--agent: $(cat a.json)"
+"$TERN" eval ix --queries q.jsonl --agent --results done.jsonl --threads 3 --json -q >b.json 2>/dev/null ||
+    fail "--agent again"
+json 'd["n_resumed"] == 4' <b.json || fail "--results resumes: $(cat b.json)"
+python3 -c 'import json; a, b = (json.load(open(f)) for f in ("a.json", "b.json"));
+assert all(a[k] == b[k] for k in a if k not in ("n_resumed", "seconds")), (a, b)' || fail "resumed figures differ"
+"$TERN" eval ix --queries q.jsonl --qrels qrels.trec --agent --json -q 2>/dev/null |
+    json 'd["n_queries"] == 2' || fail "--agent with --qrels"
+"$TERN" eval ix --queries q.jsonl --agent 2>/dev/null | grep -q '^BM25 top 12' || fail "the agent's table"
+"$TERN" eval ix --queries q.jsonl --answers --json -q 2>/dev/null |
+    json 'd["n_answers"] == 2 and 0 <= d["em"] <= d["f1"] <= 1 and "ndcg@10" in d' || fail "--answers"
+
 # What cannot work is said before anything is searched.
 refused() { # CODE TEXT ARG...
     local code=$1 text=$2
@@ -84,6 +99,9 @@ refused() { # CODE TEXT ARG...
 refused 2 'needs DIR and --queries' ix
 refused 2 "not a list such as" ix --queries q.jsonl -k 1,,2
 refused 2 "not a list such as" ix --queries q.jsonl -k 0
+refused 2 'need --agent' ix --queries q.jsonl --oracle
+refused 2 'give one' ix --queries q.jsonl --answers --predictions answers.jsonl
+refused 2 'need DIR and' --agent --from-run one.run --qrels qrels.trec
 refused 4 'no index' nowhere --queries q.jsonl
 refused 1 'gone.jsonl' ix --queries gone.jsonl
 refused 1 'corpus.jsonl:1: expected 4 columns' ix --queries q.jsonl --qrels corpus.jsonl
