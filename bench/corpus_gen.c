@@ -9,21 +9,21 @@ enum {
     KNEE = 6000, /* beyond this rank the law is steeper: vocabularies grow as in English */
     N_TOPICS = 5000,
     TOPIC_WORDS = 400,
-    TOPIC_RANKS = 30000, /* topics draw their words from here */
-    WORDS_MAX = 600,       /* of a passage */
-    QUESTION_STREAM = 1,   /* passages use even streams, questions odd ones */
-    FUNCTION_REPEATS = 70  /* ranks below this are never repeated for burstiness */
+    TOPIC_RANKS = 30000,  /* topics draw their words from here */
+    WORDS_MAX = 600,      /* of a passage */
+    QUESTION_STREAM = 1,  /* passages use even streams, questions odd ones */
+    FUNCTION_REPEATS = 70 /* ranks below this are never repeated for burstiness */
 };
 
 static const double zipf_exponent = 1.15, zipf_shift = 2.7;
 static const double share_topic = 0.3, share_burst = 0.2, knee_exponent = 0.45;
 
 static const char *const function_words[] = {
-    "the", "of",   "and",  "in",    "to",   "a",     "was",  "is",    "as",    "for",
-    "by",  "on",   "with", "from",  "at",   "it",    "that", "his",   "an",    "were",
-    "are", "which", "he",  "or",    "be",   "has",   "also", "had",   "its",   "this",
-    "but", "their", "not", "after", "have", "her",   "been", "they",  "who",   "when",
-    "into", "she", "during", "other", "more", "all", "between", "over", "than", "under"};
+    "the",  "of",    "and",    "in",    "to",   "a",   "was",     "is",   "as",   "for",
+    "by",   "on",    "with",   "from",  "at",   "it",  "that",    "his",  "an",   "were",
+    "are",  "which", "he",     "or",    "be",   "has", "also",    "had",  "its",  "this",
+    "but",  "their", "not",    "after", "have", "her", "been",    "they", "who",  "when",
+    "into", "she",   "during", "other", "more", "all", "between", "over", "than", "under"};
 enum { N_FUNCTION = sizeof function_words / sizeof *function_words };
 
 /* A rank in [0, n) with probability about 1 / (rank + shift)^exponent. */
@@ -36,7 +36,8 @@ static uint32_t zipf(tn_rng *r, double n) {
 }
 
 static void add_word(tn_buf *out, uint32_t rank) {
-    static const char *const onsets[] = {"b", "d", "f", "g", "k", "l", "m", "n", "p", "r", "t", "v", "st", "tr", "sh", "gr"};
+    static const char *const onsets[] = {"b", "d", "f", "g", "k",  "l",  "m",  "n",
+                                         "p", "r", "t", "v", "st", "tr", "sh", "gr"};
     static const char *const vowels[] = {"a", "o", "u", "ai", "ou", "i", "ar", "on"};
     if (out->len) tn_buf_char(out, ' ');
     if (rank < N_FUNCTION) {
