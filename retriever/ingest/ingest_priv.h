@@ -32,7 +32,7 @@ typedef struct tn_str {
 
 /* A document as its reader found it. */
 typedef struct tn_draft {
-    tn_str id; /* empty: the file's path */
+    tn_str id; /* blank: the file's path, and of a record "path:line" */
     tn_str title, text;
     const char *meta; /* JSON object, NULL if none */
     int64_t time;

@@ -231,6 +231,14 @@ static tern_status make_chunks(tn_intake *in, const tn_draft *draft, tn_doc *d, 
     return TERN_OK;
 }
 
+/* "path:line": the id of a record that has none. NULL: no memory. */
+static const char *place_id(tn_intake *in, const char *path, uint32_t line) {
+    size_t cap = strlen(path) + 16;
+    char *id = tn_arena_alloc(&in->arena, cap);
+    if (id) snprintf(id, cap, "%s:%u", path, line);
+    return id;
+}
+
 tern_status tn_intake_emit(tn_intake *in, const tn_draft *draft, tern_error *err) {
     tn_doc d = {.meta = draft->meta ? draft->meta : "",
                 .time = draft->time,
@@ -249,9 +257,15 @@ tern_status tn_intake_emit(tn_intake *in, const tn_draft *draft, tern_error *err
         goto done;
     }
     bool path_repaired = false;
-    tn_str path = {in->path, strlen(in->path)};
+    tn_str path = {in->path, strlen(in->path)}, id = draft->id;
     d.source = clean(in, path, false, NULL, &path_repaired);
-    d.id = draft->id.n ? clean(in, draft->id, false, NULL, &d.repaired) : d.source;
+    tn_trim(&id.s, &id.n);
+    if (id.n)
+        d.id = clean(in, id, false, NULL, &d.repaired);
+    else if (draft->blocks)
+        d.id = d.source;
+    else
+        d.id = d.source ? place_id(in, d.source, draft->line) : NULL;
     d.title = clean(in, draft->title, false, NULL, &d.repaired);
     if (!d.source || !d.id || !d.title) st = no_memory(err);
     if (st == TERN_OK) st = make_chunks(in, draft, &d, cuts, n, err);

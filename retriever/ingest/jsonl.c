@@ -19,7 +19,7 @@ typedef struct reader {
     tn_intake *in;
     tn_json_object object, inner;         /* of the line; of its "metadata" */
     const tn_json_member *field[N_ROLES]; /* the last member of each role */
-    tn_buf meta, repaired, id;
+    tn_buf meta, repaired;
     bool warned_date; /* once per file */
 } reader;
 
@@ -144,12 +144,6 @@ static tern_status read_object(reader *r, const tn_line *line, bool repaired, te
         ok = ok && unescape(r, id, &d.id);
     else if (!is_null(id))
         d.id = (tn_str){id->value, id->value_len};
-    if (d.id.n == 0) { /* no id: the place is one */
-        tn_buf_reset(&r->id);
-        tn_buf_str(&r->id, in->path);
-        tn_buf_printf(&r->id, ":%u", line->number);
-        d.id = (tn_str){r->id.data, r->id.len};
-    }
     bool keep_date = !is_null(date) && !time_of(date, &d.time);
     if (keep_date && !r->warned_date) {
         r->warned_date = true;
@@ -157,8 +151,7 @@ static tern_status read_object(reader *r, const tn_line *line, bool repaired, te
                       in->path, line->number);
     }
     collect_meta(r, keep_date);
-    if (!ok || r->meta.failed || r->id.failed)
-        return tern_fail(err, TERN_ERR_NOMEM, 0, "out of memory");
+    if (!ok || r->meta.failed) return tern_fail(err, TERN_ERR_NOMEM, 0, "out of memory");
     d.meta = r->meta.len ? r->meta.data : NULL;
     return tn_intake_emit(in, &d, err);
 }
@@ -213,7 +206,6 @@ tern_status tn_read_jsonl(tn_intake *in, tern_error *err) {
     tn_liner_deinit(&liner);
     tn_buf_deinit(&r->meta);
     tn_buf_deinit(&r->repaired);
-    tn_buf_deinit(&r->id);
     tn_free(r);
     return st;
 }

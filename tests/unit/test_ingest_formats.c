@@ -44,6 +44,14 @@ TEST(tsv_of_two_unnamed_columns_is_id_and_text) {
     CHECK_STR(got.docs[1].chunks[0].text, "The sun");
 }
 
+TEST(records_without_an_id_are_named_by_their_place) {
+    read_as("tsv", "id\ttext\n \tone\n", 0);
+    CHECK_STR(got.docs[0].id, "mem:2");
+    read_as("jsonl", "{\"text\":\"one\"}\n{\"id\":\"\\t\",\"text\":\"two\"}", 0);
+    CHECK_STR(got.docs[0].id, "mem:1");
+    CHECK_STR(got.docs[1].id, "mem:2");
+}
+
 TEST(tsv_lines_that_do_not_fit_the_header_are_named) {
     read_as("tsv", "id\ttext\n1\tone\n2\n3\ta\tb\n4\tfour\n", 0);
     CHECK_EQ(got.n_docs, 2);
