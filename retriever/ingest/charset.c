@@ -41,11 +41,10 @@ static const char *declared(const char *s, size_t n) {
     return NULL;
 }
 
-/* Append the conversion of s to out; false: this system does not know the encoding. */
-static bool convert(const char *s, size_t n, const char *charset, tn_buf *out, bool *replaced) {
+/* Append the conversion of in[0, n) to out; false: this system does not know the encoding. */
+static bool convert(char *in, size_t n, const char *charset, tn_buf *out, bool *replaced) {
     iconv_t cd = iconv_open("UTF-8", charset);
-    if (cd == (iconv_t)-1) return false;
-    char *in = (char *)(uintptr_t)s;
+    if (cd == (iconv_t)-1) return false; /* NOLINT(performance-no-int-to-ptr): POSIX says so */
     while (n > 0 && !out->failed) {
         tn_buf_reserve(out, n + n / 2 + 16);
         if (out->failed) break;

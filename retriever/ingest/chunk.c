@@ -27,16 +27,24 @@ static unsigned next_piece(const char *s, size_t len, size_t *pos) {
     size_t i = *pos;
     while (i < len && is_space(s[i])) i++;
     size_t begin = i;
-    while (i < len && !is_space(s[i])) {
+    while (i < len) {
+        unsigned char c = (unsigned char)s[i];
+        if (c > ' ' && c < 0x80) {
+            if (i - begin == RUN_BYTES) break;
+            i++;
+            continue;
+        }
+        if (is_space(s[i])) break;
         uint32_t cp = 0;
-        size_t k = (unsigned char)s[i] < 0x80 ? 1 : tn_utf8_decode(s + i, len - i, &cp);
+        size_t k = tn_utf8_decode(s + i, len - i, &cp);
         if (k > 1 && is_cjk(cp)) {
             if (i > begin) break;
             *pos = i + k;
             return 1;
         }
+        if (k == 0) k = 1;
         if (i > begin && i + k - begin > RUN_BYTES) break;
-        i += k ? k : 1;
+        i += k;
     }
     *pos = i;
     return i > begin ? 2 : 0;
@@ -49,15 +57,34 @@ uint64_t tn_half_words(const char *text, size_t len) {
     return n;
 }
 
-size_t tn_half_words_prefix(const char *text, size_t len, uint64_t n) {
+size_t tn_half_words_prefix(const char *text, size_t len, uint64_t n, uint64_t *cost) {
     size_t pos = 0, cut = 0, word_end = 0;
+    uint64_t used = 0, used_at_word_end = 0;
     for (unsigned k; (k = next_piece(text, len, &pos));) {
-        if (k > n && cut > 0) return word_end ? word_end : cut;
-        n = k > n ? 0 : n - k;
+        if (used + k > n && cut > 0) {
+            *cost = word_end ? used_at_word_end : used;
+            return word_end ? word_end : cut;
+        }
+        used += k;
         cut = pos;
-        if (k == 1 || pos == len || is_space(text[pos])) word_end = pos;
+        if (k == 2 && pos < len && !is_space(text[pos])) continue; /* inside a long run */
+        word_end = pos;
+        used_at_word_end = used;
     }
+    *cost = used;
     return len;
+}
+
+void tn_block_list_add(tn_block_list *l, tn_block b) {
+    if (l->n == TN_BLOCKS_MAX) {
+        tn_block *last = &l->v[l->n - 1];
+        last->end = b.end;
+        last->kind = TN_BLOCK_LINES;
+    } else if (l->failed || TN_GROW(l->v, l->cap, l->n + 1) != 0) {
+        l->failed = true;
+    } else {
+        l->v[l->n++] = b;
+    }
 }
 
 typedef struct atom {
@@ -177,12 +204,10 @@ static unsigned shared_depth(const section *a, unsigned depth, const section *b)
 
 static tern_status add_atom(cutter *c, size_t begin, size_t end, bool opens_block, bool is_line,
                             tern_error *err) {
-    /* A monster is cut into pieces that fit. */
+    /* What does not fit by itself is cut into pieces that do. */
     while (begin < end) {
-        uint64_t cost = tn_half_words(c->text + begin, end - begin);
-        size_t n = end - begin;
-        if (cost > c->limit) n = tn_half_words_prefix(c->text + begin, n, c->limit);
-        if (n < end - begin) cost = tn_half_words(c->text + begin, n);
+        uint64_t cost;
+        size_t n = tn_half_words_prefix(c->text + begin, end - begin, c->limit, &cost);
         if (TN_GROW(c->atoms, c->atoms_cap, c->n_atoms + 1) != 0) return no_memory(err);
         c->atoms[c->n_atoms++] = (atom){begin, begin + n, cost, opens_block, is_line};
         opens_block = false;
@@ -227,7 +252,7 @@ static size_t overlap_begin(const cutter *c, size_t first, size_t cut, uint64_t 
     if (t < cut) return c->atoms[t].begin;
     const atom *a = &c->atoms[cut - 1];
     if (room < 2 || a->cost <= room || a->is_line) return a->end;
-    size_t skip = tn_half_words_prefix(c->text + a->begin, a->end - a->begin, a->cost - room);
+    size_t skip = tn_half_words_prefix(c->text + a->begin, a->end - a->begin, a->cost - room, cost);
     size_t begin = a->begin + skip;
     *cost = tn_half_words(c->text + begin, a->end - begin);
     if (*cost <= room) return begin;

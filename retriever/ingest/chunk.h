@@ -25,6 +25,16 @@ typedef struct tn_block {
     size_t title_begin, title_end; /* of a heading: its words */
 } tn_block;
 
+/* Blocks as a reader finds them. Beyond TN_BLOCKS_MAX of them, what follows is added to the last
+ * one, so that a file of nothing but line ends or headings does not take many times its size. */
+#define TN_BLOCKS_MAX ((size_t)1 << 20)
+typedef struct tn_block_list {
+    tn_block *v;
+    size_t n, cap;
+    bool failed; /* no memory */
+} tn_block_list; /* zero-initialise to start; tn_free(list.v) */
+void tn_block_list_add(tn_block_list *l, tn_block b);
+
 typedef struct tn_cut {
     size_t begin, end;   /* trimmed; never empty */
     const char *section; /* "Guide > Install", "" if none; raw bytes of the headings */
@@ -44,6 +54,7 @@ TERN_MUST_USE tern_status tn_chunk_cut(const char *text, const tn_block *blocks,
 /* Length of the text in half words. */
 uint64_t tn_half_words(const char *text, size_t len);
 /* The longest prefix, in bytes, that has at most n half words and ends behind a word, or inside one
- * only when that word alone is longer. At least one character if len > 0. */
-size_t tn_half_words_prefix(const char *text, size_t len, uint64_t n);
+ * only when that word alone is longer; at least one piece if there is any. *cost: its half words.
+ */
+size_t tn_half_words_prefix(const char *text, size_t len, uint64_t n, uint64_t *cost);
 #endif

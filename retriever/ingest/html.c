@@ -10,6 +10,7 @@
 #include <libxml/parserInternals.h>
 #include <limits.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/base/mem.h"
@@ -17,15 +18,14 @@
 enum { DEPTH_MAX = 2000 }; /* elements inside elements: bounds the parser's work per tag */
 
 typedef struct mark {
-    size_t offset; /* in the text: from here on .. */
-    uint32_t line; /* .. it comes from this line */
+    uint32_t offset; /* in the text: from here on .. */
+    uint32_t line;   /* .. it comes from this line */
 } mark;
 
 typedef struct page {
     htmlParserCtxtPtr parser;
     tn_buf text, title;
-    tn_block *blocks;
-    size_t n_blocks, blocks_cap;
+    tn_block_list blocks;
     mark *marks;
     size_t n_marks, marks_cap;
     size_t block_begin;
@@ -59,11 +59,8 @@ static kind kind_of(const char *name) {
         {" title ", TITLE},
     };
     char key[16];
-    size_t n = strlen(name);
-    if (n + 3 > sizeof key) return INLINE;
-    key[0] = ' ';
-    memcpy(key + 1, name, n);
-    memcpy(key + 1 + n, " ", 2);
+    int n = snprintf(key, sizeof key, " %s ", name);
+    if (n < 0 || (size_t)n >= sizeof key) return INLINE;
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         if (strstr(table[i].names, key)) return table[i].kind;
     return INLINE;
@@ -85,10 +82,7 @@ static void end_block(page *p) {
             b.title_begin = begin;
             b.title_end = p->text.len;
         }
-        if (TN_GROW(p->blocks, p->blocks_cap, p->n_blocks + 1) != 0)
-            p->failed = true;
-        else
-            p->blocks[p->n_blocks++] = b;
+        tn_block_list_add(&p->blocks, b);
         tn_buf_str(&p->text, "\n\n");
     }
     p->block_begin = p->text.len;
@@ -113,7 +107,7 @@ static void add_mark(page *p) {
     if (TN_GROW(p->marks, p->marks_cap, p->n_marks + 1) != 0)
         p->failed = true;
     else
-        p->marks[p->n_marks++] = (mark){p->text.len, p->line};
+        p->marks[p->n_marks++] = (mark){(uint32_t)p->text.len, p->line};
 }
 
 static void add_text(page *p, const char *s, size_t n) {
@@ -141,10 +135,6 @@ static void add_text(page *p, const char *s, size_t n) {
 
 /* ---- the parser's events ---- */
 
-static uint32_t line_now(const page *p) {
-    return p->parser->input ? (uint32_t)p->parser->input->line : p->line;
-}
-
 static const char *attribute(const xmlChar **attrs, const char *name) {
     for (; attrs && attrs[0]; attrs += 2)
         if (tn_ascii_ieq((const char *)attrs[0], name)) return (const char *)attrs[1];
@@ -165,9 +155,9 @@ static void read_meta(page *p, const xmlChar **attrs) {
 static void on_start(void *ud, const xmlChar *name, const xmlChar **attrs) {
     page *p = ud;
     kind k = kind_of((const char *)name);
-    p->line = line_now(p);
     if (++p->depth > DEPTH_MAX) {
         p->too_deep = true;
+        p->line = (uint32_t)p->parser->input->line;
         xmlStopParser(p->parser);
         return;
     }
@@ -214,7 +204,6 @@ static void on_start(void *ud, const xmlChar *name, const xmlChar **attrs) {
 
 static void on_end(void *ud, const xmlChar *name) {
     page *p = ud;
-    p->line = line_now(p);
     if (p->skip_depth) {
         if (p->depth-- == p->skip_depth) p->skip_depth = 0;
         return;
@@ -262,17 +251,21 @@ static void add_title(page *p, const char *s, size_t n) {
     }
 }
 
+/* The parser stands behind the text it hands over (when it hands over in pieces, before a line end
+ * that is the last of a piece), so that counting back gives the line where the text began; it did
+ * not begin before the last text ended. A line end alone may be spelled &#10;, and then is none.
+ * Elements tell no line: those that are only implied begin when their text has been read. */
 static void on_text(void *ud, const xmlChar *s, int n) {
     page *p = ud;
-    uint32_t now = line_now(p), n_lines = 0;
+    uint32_t now = (uint32_t)p->parser->input->line, n_lines = 0;
     for (int i = 0; i < n; i++) n_lines += s[i] == '\n';
-    /* The parser stands behind the text. Comments before it passed without an event. */
     if (now >= n_lines && now - n_lines > p->line) p->line = now - n_lines;
+    uint32_t end = n == 1 ? now : p->line + n_lines;
     if (p->in_title)
         add_title(p, (const char *)s, (size_t)n);
     else if (!p->skip_depth)
         add_text(p, (const char *)s, (size_t)n);
-    p->line = now;
+    p->line = end;
 }
 
 /* ---- places ---- */
@@ -338,7 +331,7 @@ static tern_status parse(page *p, const tn_buf *html, tern_error *err) {
     end_block(p);
     htmlFreeParserCtxt(p->parser);
     p->parser = NULL;
-    if (no_memory || p->failed || p->text.failed || p->title.failed)
+    if (no_memory || p->failed || p->blocks.failed || p->text.failed || p->title.failed)
         return tern_fail(err, TERN_ERR_NOMEM, 0, "out of memory");
     return TERN_OK;
 }
@@ -348,10 +341,10 @@ static tn_str title_of(const tn_intake *in, const page *p) {
     tn_str t = {p->title.data ? p->title.data : "", p->title.len};
     tn_trim(&t.s, &t.n);
     if (t.n) return t;
-    for (size_t i = 0; i < p->n_blocks; i++)
-        if (p->blocks[i].kind == TN_BLOCK_HEADING)
-            return (tn_str){p->text.data + p->blocks[i].begin,
-                            p->blocks[i].end - p->blocks[i].begin};
+    for (size_t i = 0; i < p->blocks.n; i++)
+        if (p->blocks.v[i].kind == TN_BLOCK_HEADING)
+            return (tn_str){p->text.data + p->blocks.v[i].begin,
+                            p->blocks.v[i].end - p->blocks.v[i].begin};
     return tn_intake_stem(in);
 }
 
@@ -371,14 +364,14 @@ tern_status tn_read_html(tn_intake *in, tern_error *err) {
     if (p.too_deep)
         st = tn_intake_bad(in, p.line, err, "elements nested deeper than %d; the rest is left out",
                            DEPTH_MAX);
-    if (st == TERN_OK && p.n_blocks == 0) st = tn_intake_bad(in, 0, err, "empty: no text in it");
-    if (st != TERN_OK || p.n_blocks == 0) goto done;
+    if (st == TERN_OK && p.blocks.n == 0) st = tn_intake_bad(in, 0, err, "empty: no text in it");
+    if (st != TERN_OK || p.blocks.n == 0) goto done;
     tn_draft d = {.title = title_of(in, &p),
                   .text = {p.text.data, p.text.len},
                   .time = p.time,
                   .line = 1,
-                  .blocks = p.blocks,
-                  .n_blocks = p.n_blocks,
+                  .blocks = p.blocks.v,
+                  .n_blocks = p.blocks.n,
                   .repaired = repaired,
                   .locate = locate,
                   .ud = &p};
@@ -387,7 +380,7 @@ done:
     tn_line_table_deinit(&p.source);
     tn_buf_deinit(&p.text);
     tn_buf_deinit(&p.title);
-    tn_free(p.blocks);
+    tn_free(p.blocks.v);
     tn_free(p.marks);
     tn_buf_deinit(&html);
     return st;

@@ -1,7 +1,17 @@
 /* ingest.h - files -> documents -> passages.
  * tn_ingest walks the inputs in a fixed order (arguments in order, folders sorted by name) and
  * hands each document, cut into passages, to a sink. A bad line or file is reported and skipped,
- * or stops the walk in strict mode; nothing is dropped silently. */
+ * or stops the walk in strict mode; nothing is dropped silently.
+ *
+ * Formats, by the name of the file, else by its content (opts->format: one of these for all
+ * inputs): jsonl  one object per line: id|_id, title, text|contents, timestamp|date; the rest is
+ * metadata tsv    a line of column names, then records (DPR); two unnamed columns are id and text
+ *   md     Markdown: headings are sections; front matter gives title and date
+ *   html   headings are sections; scripts, styles and navigation are left out
+ *   pdf    through pdftotext, if it is installed
+ *   txt    paragraphs
+ * each also as a gzip or zstd stream. Records stay whole up to opts->record_tokens words. Lines,
+ * and files that are one document, are refused above 64 MiB. Memory: that, a few times over. */
 #ifndef TN_INGEST_H
 #define TN_INGEST_H
 #include "tern/host.h"
@@ -12,14 +22,17 @@
 typedef struct tn_chunk {
     const char *text;
     size_t text_len;
-    const char *section;           /* "Guide > Install"; "" if none */
-    uint64_t byte_begin, byte_end; /* in the decompressed source file */
-    uint32_t line_begin, line_end; /* from 1 */
+    const char *section; /* "Guide > Install"; "" if none */
+    /* In the decompressed source file. txt and md: text is these very bytes, but that a control
+     * character is a space. Other formats: the range of the source lines the text was read from; of
+     * a PDF the whole file. */
+    uint64_t byte_begin, byte_end;
+    uint32_t line_begin, line_end; /* from 1; 0 in a PDF */
     uint32_t page;                 /* PDF page from 1; 0 elsewhere */
 } tn_chunk;
 
 typedef struct tn_doc {
-    const char *id;     /* the record's id, or the file's path as given */
+    const char *id; /* the record's id ("path:line" if it has none), or the file's path as given */
     const char *title;  /* "" if none */
     const char *source; /* file path as given; "-" for standard input */
     const char *meta;   /* JSON object of further fields; "" if none */

@@ -66,12 +66,13 @@ TERN_MUST_USE tern_status tn_intake_line(tn_intake *in, tn_liner *liner, tn_line
 TERN_MUST_USE tern_status tn_intake_emit(tn_intake *in, const tn_draft *d, tern_error *err);
 /* The file's name without folders and extensions: the title of a document that states none. */
 tn_str tn_intake_stem(const tn_intake *in);
-/* Where the lines of a text begin, to turn byte offsets into line numbers. */
+/* Where the lines of a text (of at most TN_LINE_MAX bytes) begin, to turn byte offsets into line
+ * numbers. */
 typedef struct tn_line_table {
     const char *text;
     size_t len;
-    uint64_t base; /* of text[0] in the file */
-    size_t *start; /* start[i]: offset of line i + 1 */
+    uint64_t base;   /* of text[0] in the file */
+    uint32_t *start; /* start[i]: offset of line i + 1 */
     size_t n, cap;
 } tn_line_table;
 TERN_MUST_USE tern_status tn_line_table_build(tn_line_table *t, const char *text, size_t len,

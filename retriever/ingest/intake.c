@@ -285,7 +285,7 @@ tern_status tn_line_table_build(tn_line_table *t, const char *text, size_t len, 
     t->n = 0;
     for (size_t i = 0;;) {
         if (TN_GROW(t->start, t->cap, t->n + 1) != 0) return no_memory(err);
-        t->start[t->n++] = i;
+        t->start[t->n++] = (uint32_t)i;
         const char *nl = i < len ? memchr(text + i, '\n', len - i) : NULL;
         if (!nl) return TERN_OK;
         i = (size_t)(nl - text) + 1;

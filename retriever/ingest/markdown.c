@@ -15,14 +15,12 @@ enum { FRONT_MAX = 64 << 10 }; /* bytes of front matter looked at */
 typedef struct reader {
     const char *text;
     size_t len;
-    tn_block *blocks;
-    size_t n, cap;
+    tn_block_list blocks;
     size_t begin, end, n_lines, n_list; /* the block being gathered; n_lines 0: none */
     bool indented;                      /* it began with four spaces: code */
     tn_str title;                       /* front matter's, else the first level 1 heading */
     int64_t time;
     tn_buf meta;
-    bool failed; /* no memory */
 } reader;
 
 /* ---- front matter ---- */
@@ -95,19 +93,12 @@ static size_t read_front(reader *r) {
 
 /* ---- blocks ---- */
 
-static void add_block(reader *r, tn_block b) {
-    if (r->failed || TN_GROW(r->blocks, r->cap, r->n + 1) != 0)
-        r->failed = true;
-    else
-        r->blocks[r->n++] = b;
-}
-
 static void flush(reader *r) {
     if (r->n_lines) {
         bool lines = r->indented || r->n_list >= 2 || (r->n_list == 1 && r->n_lines == 1);
-        add_block(r, (tn_block){.begin = r->begin,
-                                .end = r->end,
-                                .kind = lines ? TN_BLOCK_LINES : TN_BLOCK_PROSE});
+        tn_block_list_add(&r->blocks, (tn_block){.begin = r->begin,
+                                                 .end = r->end,
+                                                 .kind = lines ? TN_BLOCK_LINES : TN_BLOCK_PROSE});
     }
     r->n_lines = r->n_list = 0;
     r->indented = false;
@@ -123,12 +114,12 @@ static void add_heading(reader *r, size_t begin, size_t end, unsigned level, tn_
     flush(r);
     tn_trim(&title.s, &title.n);
     size_t at = (size_t)(title.s - r->text);
-    add_block(r, (tn_block){.begin = begin,
-                            .end = end,
-                            .kind = TN_BLOCK_HEADING,
-                            .level = level,
-                            .title_begin = at,
-                            .title_end = at + title.n});
+    tn_block_list_add(&r->blocks, (tn_block){.begin = begin,
+                                             .end = end,
+                                             .kind = TN_BLOCK_HEADING,
+                                             .level = level,
+                                             .title_begin = at,
+                                             .title_end = at + title.n});
     if (level == 1 && r->title.n == 0) r->title = title;
 }
 
@@ -182,7 +173,7 @@ static size_t read_fence(reader *r, size_t i, char c, size_t n) {
         end = at + l.n;
         open = only_char(l, c) < n;
     }
-    add_block(r, (tn_block){.begin = i, .end = end, .kind = TN_BLOCK_LINES});
+    tn_block_list_add(&r->blocks, (tn_block){.begin = i, .end = end, .kind = TN_BLOCK_LINES});
     return at;
 }
 
@@ -228,12 +219,12 @@ tern_status tn_read_markdown(tn_intake *in, tern_error *err) {
     r.text = text.data;
     r.len = text.len;
     read_body(&r, read_front(&r));
-    if (r.failed || r.meta.failed) {
+    if (r.blocks.failed || r.meta.failed) {
         st = tern_fail(err, TERN_ERR_NOMEM, 0, "out of memory");
         goto done;
     }
     if ((st = tn_line_table_build(&table, text.data, text.len, base, err)) != TERN_OK) goto done;
-    if (r.n == 0) {
+    if (r.blocks.n == 0) {
         st = tn_intake_bad(in, 0, err, "empty: no text in it");
         goto done;
     }
@@ -242,8 +233,8 @@ tern_status tn_read_markdown(tn_intake *in, tern_error *err) {
                   .meta = r.meta.len ? r.meta.data : NULL,
                   .time = r.time,
                   .line = 1,
-                  .blocks = r.blocks,
-                  .n_blocks = r.n,
+                  .blocks = r.blocks.v,
+                  .n_blocks = r.blocks.n,
                   .locate = tn_line_table_locate,
                   .ud = &table};
     st = tn_intake_emit(in, &d, err);
@@ -251,6 +242,6 @@ done:
     tn_line_table_deinit(&table);
     tn_buf_deinit(&r.meta);
     tn_buf_deinit(&text);
-    tn_free(r.blocks);
+    tn_free(r.blocks.v);
     return st;
 }

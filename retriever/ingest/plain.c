@@ -25,46 +25,38 @@ typedef struct lines {
     size_t n_list;     /* lines of it that look like list items */
 } lines;
 
-static tern_status flush(lines *l, tn_block **v, size_t *n, size_t *cap, tern_error *err) {
-    if (l->begin == l->end) return TERN_OK;
-    if (TN_GROW(*v, *cap, *n + 1) != 0) return tern_fail(err, TERN_ERR_NOMEM, 0, "out of memory");
+static void flush(lines *l, tn_block_list *list) {
     tn_block_kind kind = l->n_list >= 2 ? TN_BLOCK_LINES : TN_BLOCK_PROSE;
-    (*v)[(*n)++] = (tn_block){.begin = l->begin, .end = l->end, .kind = kind};
+    if (l->begin < l->end)
+        tn_block_list_add(list, (tn_block){.begin = l->begin, .end = l->end, .kind = kind});
     *l = (lines){0};
-    return TERN_OK;
 }
 
 tern_status tn_plain_blocks(tn_arena *arena, const char *text, size_t len, const tn_block **out,
                             size_t *n_out, tern_error *err) {
-    tn_block *v = NULL;
-    size_t n = 0, cap = 0;
+    tn_block_list list = {0};
     lines now = {0};
-    tern_status st = TERN_OK;
-    for (size_t i = 0; st == TERN_OK && i < len;) {
+    for (size_t i = 0; i < len;) {
         const char *nl = memchr(text + i, '\n', len - i);
         size_t end = nl ? (size_t)(nl - text) : len;
         const char *s = text + i;
         size_t k = end - i;
         tn_trim(&s, &k);
-        if (text[i] == '\f') st = flush(&now, &v, &n, &cap, err); /* a page begins */
-        if (st != TERN_OK) break;
-        if (k == 0) {
-            st = flush(&now, &v, &n, &cap, err);
-        } else {
+        if (k == 0 || text[i] == '\f') flush(&now, &list); /* at '\f' a page begins */
+        if (k > 0) {
             if (now.begin == now.end) now.begin = i;
             now.end = end;
             now.n_list += tn_is_list_line(s, k);
         }
         i = end + 1;
     }
-    if (st == TERN_OK) st = flush(&now, &v, &n, &cap, err);
-    tn_block *copy = st == TERN_OK ? tn_arena_alloc(arena, n * sizeof *copy) : NULL;
-    if (copy && n) memcpy(copy, v, n * sizeof *copy);
-    if (!copy && st == TERN_OK) st = tern_fail(err, TERN_ERR_NOMEM, 0, "out of memory");
-    tn_free(v);
+    flush(&now, &list);
+    tn_block *copy = list.failed ? NULL : tn_arena_alloc(arena, list.n * sizeof *copy);
+    if (copy && list.n) memcpy(copy, list.v, list.n * sizeof *copy);
     *out = copy;
-    *n_out = st == TERN_OK ? n : 0;
-    return st;
+    *n_out = copy ? list.n : 0;
+    tn_free(list.v);
+    return copy ? TERN_OK : tern_fail(err, TERN_ERR_NOMEM, 0, "out of memory");
 }
 
 tern_status tn_read_plain(tn_intake *in, tern_error *err) {

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#define ZLIB_CONST /* its input is ours to read only */
 #include <zlib.h>
 #include <zstd.h>
 
@@ -43,16 +44,18 @@ static void z_free(void *ud, void *p) {
     tn_free(p);
 }
 
-static tern_status source_new(tn_source **out, tern_error *err) {
+static tn_source *source_new(void) {
     tn_source *s = tn_calloc(1, sizeof *s);
-    if (s) s->window = tn_alloc(WINDOW_SIZE);
-    if (!s || !s->window) {
-        tn_free(s);
-        return tern_fail(err, TERN_ERR_NOMEM, 0, "out of memory");
-    }
+    if (!s) return NULL;
     s->fd = -1;
-    *out = s;
-    return TERN_OK;
+    s->window = tn_alloc(WINDOW_SIZE);
+    if (s->window) return s;
+    tn_free(s);
+    return NULL;
+}
+
+static tern_status no_memory(tern_error *err) {
+    return tern_fail(err, TERN_ERR_NOMEM, 0, "out of memory");
 }
 
 tern_status tn_source_open(const char *path, tn_source **out, tern_error *err) {
@@ -60,31 +63,27 @@ tern_status tn_source_open(const char *path, tn_source **out, tern_error *err) {
     bool is_stdin = strcmp(path, "-") == 0;
     int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) return tn_fail_errno(err, errno, path, "cannot open");
-    tn_source *s = NULL;
-    tern_status st = source_new(&s, err);
-    if (st == TERN_OK) {
-        s->fd = fd;
-        s->owns_fd = !is_stdin;
-        s->raw = s->raw_buf = tn_alloc(RAW_SIZE);
-        if (!s->raw_buf) st = tern_fail(err, TERN_ERR_NOMEM, 0, "out of memory");
-    } else if (!is_stdin) {
-        close(fd);
-    }
-    if (st != TERN_OK) {
+    tn_source *s = source_new();
+    unsigned char *raw = tn_alloc(RAW_SIZE);
+    if (!s || !raw) {
+        if (!is_stdin) close(fd);
         tn_source_close(s);
-        return st;
+        tn_free(raw);
+        return no_memory(err);
     }
+    s->fd = fd;
+    s->owns_fd = !is_stdin;
+    s->raw = s->raw_buf = raw;
     *out = s;
     return TERN_OK;
 }
 
 tern_status tn_source_open_memory(const void *data, size_t n, tn_source **out, tern_error *err) {
-    *out = NULL;
-    tern_status st = source_new(out, err);
-    if (st != TERN_OK) return st;
-    (*out)->raw = data;
-    (*out)->raw_len = n;
-    (*out)->n_raw = n;
+    tn_source *s = *out = source_new();
+    if (!s) return no_memory(err);
+    s->raw = data;
+    s->raw_len = n;
+    s->n_raw = n;
     return TERN_OK;
 }
 
@@ -171,7 +170,7 @@ static tern_status decode_gzip(tn_source *s) {
     }
     size_t n_in = s->raw_len - s->raw_pos;
     if (n_in > 1u << 30) n_in = 1u << 30;
-    s->z.next_in = (unsigned char *)(uintptr_t)(s->raw + s->raw_pos);
+    s->z.next_in = s->raw + s->raw_pos;
     s->z.avail_in = (unsigned)n_in;
     s->z.next_out = (unsigned char *)s->window + s->len;
     s->z.avail_out = (unsigned)(WINDOW_SIZE - s->len);
@@ -189,6 +188,7 @@ static tern_status decode_gzip(tn_source *s) {
 }
 
 static tern_status decode_zstd(tn_source *s) {
+    if (!s->in_member && s->raw_pos == s->raw_len) return TERN_OK; /* between frames, at the end */
     ZSTD_inBuffer in = {s->raw, s->raw_len, s->raw_pos};
     ZSTD_outBuffer out = {s->window, WINDOW_SIZE, s->len};
     size_t rc = ZSTD_decompressStream(s->zstd, &out, &in);

@@ -2,6 +2,7 @@
  * the amount of work is known, and files that appear meanwhile do not matter. */
 #include "retriever/ingest/walk.h"
 #include "core/base/file.h"
+#include "core/base/text.h"
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -81,6 +82,16 @@ static const char *corpus_among(const names *l) {
     return NULL;
 }
 
+/* Is this the folder of an index? Its files say nothing to a reader. */
+static bool is_index(const names *l) {
+    bool manifest = false, segment = false;
+    for (size_t i = 0; i < l->n; i++) {
+        manifest |= strcmp(l->v[i], "manifest.json") == 0;
+        segment |= tn_starts_with(l->v[i], "seg-");
+    }
+    return manifest && segment;
+}
+
 static tern_status walk_folder(tn_walk *w, const char *path, int depth, tern_error *err);
 
 static tern_status walk_entry(tn_walk *w, const char *path, int depth, tern_error *err) {
@@ -106,6 +117,10 @@ static tern_status walk_folder(tn_walk *w, const char *path, int depth, tern_err
         names_deinit(&l);
         return depth == 0 ? tn_fail_errno(err, e, path, "cannot read folder")
                           : w->skipped(w->ud, path, true, strerror(e), err);
+    }
+    if (st == TERN_OK && is_index(&l)) {
+        names_deinit(&l);
+        return w->skipped(w->ud, path, false, "an index, not documents", err);
     }
     const char *corpus = corpus_among(&l);
     if (st == TERN_OK && corpus && l.n > 1)

@@ -1,6 +1,8 @@
 /* walk.h - the inputs of a call as one list of files, in a fixed order.
  * Arguments in order; folders depth first, sorted by the bytes of the names. Hidden names are left
- * out. Links are followed, and each folder is read once, so that a loop ends. */
+ * out. Links are followed, and each folder is read once, so that a loop ends.
+ * In the folder of a data set (one that holds corpus.jsonl) only the corpus is documents; the
+ * folder of an index holds none. */
 #ifndef TN_WALK_H
 #define TN_WALK_H
 #include "core/base/arena.h"

@@ -37,15 +37,16 @@ static const char *plain(const char *text, uint32_t limit, uint32_t overlap) {
 }
 
 TEST(words_are_counted_by_white_space_length_and_script) {
+    uint64_t cost;
     CHECK_EQ(tn_half_words("", 0), 0);
     CHECK_EQ(tn_half_words(" one  two\nthree ", 16), 6);
     CHECK_EQ(tn_half_words("\xE6\x97\xA5\xE6\x9C\xAC", 6), 2); /* two ideographs */
     CHECK_EQ(tn_half_words("in\xE6\x97\xA5 out", 9), 5);       /* a word, one, a word */
     CHECK_EQ(tn_half_words("0123456789012345678901234567890123456789", 40), 4);
-    CHECK_EQ(tn_half_words_prefix("one two three", 13, 4), 7);
-    CHECK_EQ(tn_half_words_prefix("one two three", 13, 5), 7);
-    CHECK_EQ(tn_half_words_prefix("one two three", 13, 99), 13);
-    CHECK_EQ(tn_half_words_prefix("one two", 7, 0), 3); /* always some progress */
+    CHECK_EQ(tn_half_words_prefix("one two three", 13, 4, &cost), 7);
+    CHECK_EQ(tn_half_words_prefix("one two three", 13, 5, &cost), 7);
+    CHECK_EQ(tn_half_words_prefix("one two three", 13, 99, &cost), 13);
+    CHECK_EQ(tn_half_words_prefix("one two", 7, 0, &cost), 3); /* always some progress */
 }
 
 TEST(what_fits_stays_whole) {

@@ -1,7 +1,9 @@
 /* Claims about reading files: streams, folders, wrong input. */
 #include "tests/unit/ingest_collect.h"
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <zlib.h>
+#include <zstd.h>
 
 #include "core/base/mem.h"
 
@@ -115,6 +117,110 @@ TEST(gzip_and_its_damage_are_told_apart_from_the_text) {
     CHECK_HAS(got.bad[0], "c.jsonl.gz:3: compressed stream ends too early");
 }
 
+/* Flip, cut or add to a packed copy of many records: what is read before the damage is kept, one
+ * thing is bad, and nothing else is invented. */
+static void damage(const char *name, char *data, size_t n, const char *head, size_t n_records) {
+    tern_index_opts o = ingest_opts();
+    CHECK_OK(ingest_path(&got, test_file(name, data, n), &o), got.err);
+    CHECK_EQ(got.n_docs, n_records);
+    CHECK_EQ(got.n_bad, 0);
+    for (size_t cut = 1; cut < n; cut += 1 + n / 40) {
+        CHECK_OK(ingest_path(&got, test_file(name, data, cut), &o), got.err);
+        CHECK(got.n_docs <= n_records && got.n_bad >= 1);
+        data[cut] ^= 0x55;
+        CHECK_OK(ingest_path(&got, test_file(name, data, n), &o), got.err);
+        CHECK(got.n_docs <= n_records);
+        data[cut] ^= 0x55;
+    }
+    memcpy(data + n, "tail", 4);
+    CHECK_OK(ingest_path(&got, test_file(name, data, n + 4), &o), got.err);
+    CHECK_EQ(got.n_docs, n_records);
+    CHECK_EQ(got.n_bad, 1);
+    CHECK_HAS(got.bad[0], head);
+}
+
+TEST(damaged_streams_are_named_and_keep_what_came_before) {
+    tn_buf text = {0};
+    for (int i = 0; i < 3000; i++)
+        tn_buf_printf(&text, "{\"id\":%d,\"text\":\"record %d of %d\"}\n", i, i * 7919, i * i);
+    static char packed[1 << 17];
+    z_stream z = {0};
+    CHECK(deflateInit2(&z, 9, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) == Z_OK);
+    z.next_in = (unsigned char *)text.data;
+    z.avail_in = (unsigned)text.len;
+    z.next_out = (unsigned char *)packed;
+    z.avail_out = sizeof packed - 8;
+    CHECK(deflate(&z, Z_FINISH) == Z_STREAM_END);
+    deflateEnd(&z);
+    damage("d.jsonl.gz", packed, z.total_out, "bytes after the end of the gzip stream", 3000);
+    size_t n = ZSTD_compress(packed, sizeof packed - 8, text.data, text.len, 3);
+    CHECK(!ZSTD_isError(n));
+    damage("d.jsonl.zst", packed, n, "zstd stream damaged", 3000);
+    tn_buf_deinit(&text);
+}
+
+TEST(members_one_after_another_are_one_stream) {
+    char both[512];
+    size_t n = 0;
+    for (int i = 0; i < 2; i++) {
+        FILE *f = fopen(gz("m.gz", i ? "t\":\"x\"}" : "{\"id\":1,\"tex", 0), "rb");
+        CHECK(f != NULL);
+        n += fread(both + n, 1, sizeof both - n, f);
+        fclose(f);
+    }
+    tern_index_opts o = ingest_opts();
+    CHECK_OK(ingest_path(&got, test_file("both.jsonl.gz", both, n), &o), got.err);
+    CHECK_EQ(got.n_docs, 1);
+    CHECK_STR(got.docs[0].chunks[0].text, "x");
+}
+
+TEST(standard_input_is_read_as_json_lines) {
+    int saved = dup(0), fd = open(gz("in", "{\"id\":1,\"text\":\"x\"}\n", 0), O_RDONLY);
+    CHECK(saved >= 0 && fd >= 0 && dup2(fd, 0) == 0);
+    tern_index_opts o = ingest_opts();
+    tern_status st = ingest_path(&got, "-", &o);
+    dup2(saved, 0);
+    close(saved);
+    close(fd);
+    CHECK_OK(st, got.err);
+    CHECK_EQ(got.n_docs, 1);
+    CHECK_STR(got.docs[0].source, "-");
+}
+
+TEST(formats_are_told_by_name_then_by_content) {
+    tern_index_opts o = ingest_opts();
+    CHECK_OK(ingest_path(&got, test_file_str("page", " <!DOCTYPE HTML><p>hi"), &o), got.err);
+    CHECK_STR(got.docs[0].chunks[0].text, "hi");
+    CHECK_OK(ingest_path(&got, test_file_str("x.unknown", "{\"id\":5,\"text\":\"x\"}\n"), &o),
+             got.err);
+    CHECK_STR(got.docs[0].id, "5");
+    CHECK_OK(ingest_path(&got, test_file_str("x.json", "{\n \"text\": 1}"), &o), got.err);
+    CHECK_HAS(got.bad[0], "x.json: JSON, but not one object per line");
+    CHECK_OK(ingest_path(&got, test_file("u.txt", "\xFF\xFEh\0i\0", 6), &o), got.err);
+    CHECK_HAS(got.bad[0], "u.txt: UTF-16 text");
+    CHECK_OK(ingest_path(&got, test_file_str("T.TXT", "<html>"), &o), got.err);
+    CHECK_STR(got.docs[0].chunks[0].text, "<html>");
+    o.format = "md";
+    CHECK_OK(ingest_path(&got, test_file_str("f.txt", "# A\n# B\nx"), &o), got.err);
+    CHECK_STR(got.docs[0].title, "A");
+}
+
+TEST(what_is_no_document_in_a_folder_is_named_or_known) {
+    char path[512];
+    tern_error err;
+    snprintf(path, sizeof path, "%s/mix/ix/seg-00000001", test_dir());
+    CHECK_OK(tn_mkdirs(path, &err), err);
+    test_file_str("mix/ix/manifest.json", "{}");
+    snprintf(path, sizeof path, "%s/mix/pipe", test_dir());
+    CHECK(mkfifo(path, 0600) == 0);
+    snprintf(path, sizeof path, "%s/mix", test_dir());
+    tern_index_opts o = ingest_opts();
+    CHECK_OK(ingest_path(&got, path, &o), got.err);
+    CHECK_EQ(got.n_docs, 0);
+    CHECK_EQ(got.n_bad, 1); /* an index is left out in silence but for the log */
+    CHECK_HAS(got.bad[0], "mix/pipe: not a regular file");
+}
+
 TEST(folders_are_read_in_the_order_of_their_names) {
     char path[512], link[512];
     snprintf(path, sizeof path, "%s/tree/sub", test_dir());
@@ -217,6 +323,29 @@ TEST(equal_content_hashes_equal_and_fields_do_not_run_together) {
         }
         CHECK(hash[0] != hash[1] && hash[0] == hash[2]);
     }
+}
+
+static tern_progress last_progress;
+
+static void note_progress(void *ud, const tern_progress *p) {
+    (void)ud;
+    CHECK(p->done <= p->total && p->done >= last_progress.done);
+    last_progress = *p;
+}
+
+TEST(progress_counts_the_bytes_of_the_files) {
+    const char *inputs[] = {gz("p.jsonl.gz", "{\"id\":1,\"text\":\"x\"}\n", 0),
+                            test_file_str("p.txt", "some text")};
+    tern_index_opts o = ingest_opts();
+    tern_host host = {.progress = note_progress};
+    tn_ingest_sink sink = {&got, collect_doc, collect_bad};
+    struct stat sb;
+    CHECK(stat(inputs[0], &sb) == 0);
+    collected_reset(&got);
+    CHECK_OK(tn_ingest(inputs, 2, &o, &host, &sink, NULL, &got.err), got.err);
+    CHECK_EQ(last_progress.total, (size_t)sb.st_size + strlen("some text"));
+    CHECK_EQ(last_progress.done, last_progress.total);
+    CHECK_STR(last_progress.unit, "bytes");
 }
 
 static bool stop_at_once(void *ud) {

@@ -211,6 +211,103 @@ TEST(html_passages_name_the_lines_they_come_from) {
     check_lines(page, chunk(4), 20, 23);
 }
 
+/* The line of the word "w123" in the source; 0 if the text holds no word there. */
+static uint32_t line_of_word(const char *source, const char *at, size_t n) {
+    char word[16];
+    size_t k = 1;
+    if (n == 0 || *at != 'w') return 0;
+    while (k < n && k < 14 && at[k] >= '0' && at[k] <= '9') k++;
+    snprintf(word, sizeof word, "%.*s.", (int)k, at);
+    const char *found = strstr(source, word);
+    CHECK(found != NULL);
+    uint32_t line = 1;
+    for (const char *p = source; p < found; p++) line += *p == '\n';
+    return line;
+}
+
+TEST(html_lines_are_right_whatever_the_markup) {
+    static const char *const parts[] = {
+        "<p>",
+        "</p>",
+        "\n",
+        "\r\n",
+        "<!--\n-\n-->",
+        "<b>",
+        "</b>",
+        "<ul><li>",
+        "<li>",
+        "</ul>",
+        "<h2>",
+        "</h2>",
+        "<pre>",
+        "</pre>",
+        "<br\n/>",
+        "<script>\n1\n</script>",
+        "<div\nid='\n'>",
+        "</div>",
+        "&amp;",
+        "&#10;",
+        "<table><tr>",
+        "<td>",
+        "</table>",
+        "<nav>\n<i>no</i></nav>",
+        "<![CDATA[\n]]>",
+        "<?pi\n?>",
+        "<x-y>",
+        "</nonsense>",
+        "&bogus;",
+        "<style>\n</style>",
+        " ",
+    };
+    enum { N_PARTS = sizeof parts / sizeof *parts };
+    unsigned state = 11;
+    size_t n_checked = 0;
+    for (int round = 0; round < 800; round++) {
+        tn_buf html = {0};
+        for (int i = 0; i < 60; i++) {
+            state = state * 1664525u + 1013904223u;
+            unsigned pick = (state >> 16) % (2 * N_PARTS);
+            if (pick < N_PARTS)
+                tn_buf_str(&html, parts[pick]);
+            else
+                tn_buf_printf(&html, " w%d. ", i);
+        }
+        tern_index_opts o = ingest_opts();
+        o.chunk_tokens = 1 + round % 9;
+        o.chunk_overlap = 0;
+        CHECK_OK(ingest_text(&got, "html", html.data, html.len, &o), got.err);
+        for (size_t i = 0; got.n_docs && i < got.docs[0].n_chunks; i++) {
+            const tn_chunk *k = chunk(i);
+            const char *last = strrchr(k->text, 'w');
+            uint32_t first_line = line_of_word(html.data, k->text, k->text_len);
+            uint32_t last_line = last ? line_of_word(html.data, last, strlen(last)) : 0;
+            if (first_line) CHECK_EQ(k->line_begin, first_line);
+            if (last_line && strlen(last) <= 4) CHECK_EQ(k->line_end, last_line);
+            n_checked += first_line && last_line;
+        }
+        tn_buf_deinit(&html);
+    }
+    CHECK(n_checked > 5000);
+}
+
+TEST(html_lines_are_right_in_long_paragraphs) {
+    for (int shift = 0; shift < 12; shift++) { /* the parser hands long text over in pieces */
+        tn_buf html = {0};
+        tn_buf_printf(&html, "<p>%.*s", shift, "xxxxxxxxxxxx");
+        for (int i = 0; i < 2000; i++) tn_buf_printf(&html, " w%d.%s", i, i % 3 ? "\n\n" : "");
+        tern_index_opts o = ingest_opts();
+        o.chunk_tokens = 1;
+        CHECK_OK(ingest_text(&got, "html", html.data, html.len, &o), got.err);
+        CHECK(got.docs[0].n_chunks >= 2000);
+        for (size_t i = 1; i < got.docs[0].n_chunks; i++) {
+            uint32_t line = line_of_word(html.data, chunk(i)->text, chunk(i)->text_len);
+            CHECK_EQ(chunk(i)->line_begin, line);
+            CHECK_EQ(chunk(i)->line_end, line);
+        }
+        tn_buf_deinit(&html);
+    }
+}
+
 TEST(html_in_a_declared_charset_is_converted) {
     read_as("html", "<meta charset=iso-8859-1><p>caf\xE9\n<p>\x80 5", 0);
     CHECK_STR(chunk(0)->text, "caf\xC3\xA9\n\n\xE2\x82\xAC 5");
