@@ -18,13 +18,16 @@ static inline void fixture_log(void *ud, tern_log_level level, const char *text)
 }
 static const tern_host fixture_host = {.log = fixture_log, .n_threads = 1};
 
-/* "FOLDER/name" in one of a few static buffers. */
+/* "FOLDER/name", valid for the whole run. */
 static inline char *path_of(const char *name) {
-    static char paths[16][400];
-    static int next;
-    char *p = paths[next++ % 16];
-    snprintf(p, sizeof paths[0], "%s/%s", test_dir(), name);
-    return p;
+    static char paths[256][400];
+    static int n;
+    char path[400];
+    snprintf(path, sizeof path, "%s/%s", test_dir(), name);
+    for (int i = 0; i < n; i++)
+        if (strcmp(paths[i], path) == 0) return paths[i];
+    CHECK(n < 256);
+    return memcpy(paths[n++], path, sizeof path);
 }
 
 static inline const char *write_text(const char *name, const char *text) {
