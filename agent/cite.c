@@ -49,7 +49,7 @@ static void words_of(const char *s, size_t n, tn_buf *out) {
             tn_buf_char(out, ' ');
     }
     if (out->len && out->data[out->len - 1] != ' ') tn_buf_char(out, ' ');
-    out->failed |= folded.failed;
+    if (folded.failed) tn_buf_fail(out);
     tn_buf_deinit(&folded);
 }
 

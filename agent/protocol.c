@@ -258,6 +258,6 @@ void tn_protocol_observe(tern_obs_style style, tn_shown *shown, size_t n, size_t
         tn_buf_add(out, tn_buf_cstr(&body), body.len);
     }
     tn_buf_str(out, closes[style]);
-    out->failed |= body.failed;
+    if (body.failed) tn_buf_fail(out);
     tn_buf_deinit(&body);
 }

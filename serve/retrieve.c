@@ -118,7 +118,7 @@ static void add_contents(const tern_passage *p, tn_buf *out) {
     tn_buf_str(&s, "\"\n");
     tn_buf_add(&s, p->text, p->text_len);
     if (s.failed)
-        out->failed = true;
+        tn_buf_fail(out);
     else
         tn_json_escape(s.data, s.len, out);
     tn_buf_deinit(&s);
@@ -144,7 +144,7 @@ void tn_retrieve_add_answer(const tn_retrieve *r, const tn_buf *lists, tn_buf *o
     tn_buf_str(out, r->single ? "{\"result\":" : "{\"result\":[");
     for (size_t i = 0; i < r->n_slots; i++) {
         const tn_buf *list = &lists[r->slot[i]];
-        if (list->failed) out->failed = true;
+        if (list->failed) tn_buf_fail(out);
         if (i) tn_buf_char(out, ',');
         tn_buf_add(out, list->data, list->len);
     }

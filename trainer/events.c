@@ -51,7 +51,7 @@ static void put_record(tn_buf *out, const tn_buf *event) {
     if (!out->failed) put_le(out, masked_crc(out->data + begin, 8), 4);
     tn_buf_add(out, event->data, event->len);
     put_le(out, masked_crc(event->data, event->len), 4);
-    if (event->failed) out->failed = true;
+    if (event->failed) tn_buf_fail(out);
 }
 
 void tn_events_header(double wall_time, tn_buf *out) {
@@ -69,13 +69,13 @@ void tn_events_scalars(double wall_time, int64_t step, const tn_scalar *s, size_
         put_bytes(&value, 1, s[i].tag, strlen(s[i].tag));
         put_float(&value, 2, (float)s[i].value);
         put_bytes(&summary, 1, value.data, value.len);
-        if (value.failed) summary.failed = true;
+        if (value.failed) tn_buf_fail(&summary);
     }
     put_double(&event, 1, wall_time);
     put_key(&event, 2, WIRE_VARINT);
     put_varint(&event, (uint64_t)step);
     put_bytes(&event, 5, summary.data, summary.len);
-    if (summary.failed) event.failed = true;
+    if (summary.failed) tn_buf_fail(&event);
     put_record(out, &event);
     tn_buf_deinit(&event);
     tn_buf_deinit(&summary);

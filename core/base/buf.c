@@ -16,10 +16,15 @@ void tn_buf_reset(tn_buf *b) {
     if (b->data) b->data[0] = '\0';
 }
 
+void tn_buf_fail(tn_buf *b) {
+    b->failed = true;
+    b->len = 0;
+}
+
 void tn_buf_reserve(tn_buf *b, size_t n_more) {
     if (b->failed) return;
     if (n_more > SIZE_MAX - b->len - 1 || TN_GROW(b->data, b->cap, b->len + n_more + 1) != 0)
-        b->failed = true;
+        tn_buf_fail(b);
 }
 
 void tn_buf_add(tn_buf *b, const void *data, size_t n) {

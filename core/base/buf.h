@@ -12,12 +12,14 @@ typedef struct tn_buf {
     char *data; /* NUL-terminated when len > 0 or after tn_buf_cstr */
     size_t len; /* bytes, without the NUL */
     size_t cap;
-    bool failed; /* an allocation failed; contents are incomplete */
+    bool failed; /* an allocation failed: the contents are gone and len is 0, so that a caller who
+                    passes (tn_buf_cstr(b), b->len) on before asking reads nothing it should not */
 } tn_buf;
 
 void tn_buf_deinit(tn_buf *b);
 void tn_buf_reset(tn_buf *b); /* empty, keep memory, clear `failed` */
 void tn_buf_reserve(tn_buf *b, size_t n_more);
+void tn_buf_fail(tn_buf *b); /* for writers into b->data that run out of memory themselves */
 void tn_buf_add(tn_buf *b, const void *data, size_t n);
 void tn_buf_str(tn_buf *b, const char *s);
 void tn_buf_char(tn_buf *b, char c);

@@ -60,7 +60,7 @@ static int dump_to_buf(const char *data, size_t n, void *ud) {
 
 static void dump(const json_t *v, tn_buf *out, size_t flags) {
     init_once();
-    if (json_dump_callback(v, dump_to_buf, out, flags | JSON_ENCODE_ANY) != 0) out->failed = true;
+    if (json_dump_callback(v, dump_to_buf, out, flags | JSON_ENCODE_ANY) != 0) tn_buf_fail(out);
 }
 
 void tn_json_dump(const json_t *v, tn_buf *out) {
@@ -111,7 +111,7 @@ void tn_json_escape(const char *s, size_t n, tn_buf *out) {
     tn_buf fixed = {0};
     tn_utf8_repair(s, n, &fixed);
     if (fixed.failed)
-        out->failed = true;
+        tn_buf_fail(out);
     else
         escape_valid(fixed.data, fixed.len, out);
     tn_buf_deinit(&fixed);

@@ -129,7 +129,7 @@ void tn_text_fold(const char *s, size_t n, tn_buf *out) {
         utf8proc_map((const utf8proc_uint8_t *)s, (utf8proc_ssize_t)n, &folded,
                      UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT | UTF8PROC_CASEFOLD);
     if (len == UTF8PROC_ERROR_NOMEM) {
-        out->failed = true;
+        tn_buf_fail(out);
         return;
     }
     if (len < 0) { /* not well-formed: keep the bytes */

@@ -44,7 +44,7 @@ static uint64_t read_xcr0(void) {
 }
 
 static bool bit(unsigned word, int n) {
-    return word >> n & 1;
+    return (word >> n & 1) != 0;
 }
 
 static void read_name(char out[64]) {
