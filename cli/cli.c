@@ -262,31 +262,43 @@ static bool list_add(tn_cli *cli, tn_list *l, const char *text) {
     return true;
 }
 
-/* Returns -1, or the exit code of a usage error. */
-static int set_option(parser *p, const tn_opt *o, const char *text) {
-    const char *wanted = NULL;
+/* NULL, or what the text should have been. */
+static const char *set_value(tn_cli *cli, const tn_opt *o, const char *text) {
     switch (o->type) {
     case TN_OPT_FLAG:
         *(bool *)o->dest = true;
-        break;
+        return NULL;
     case TN_OPT_STRING:
         *(const char **)o->dest = text;
-        break;
+        return NULL;
     case TN_OPT_INT:
-        if (!parse_int(text, o->dest)) wanted = "a whole number";
-        break;
+        return parse_int(text, o->dest) ? NULL : "a whole number";
     case TN_OPT_FLOAT:
-        if (!parse_float(text, o->dest)) wanted = "a number";
-        break;
+        return parse_float(text, o->dest) ? NULL : "a number";
     case TN_OPT_TIME:
-        if (!tn_time_parse(text, strlen(text), o->dest)) wanted = "a date such as 2024-05-31";
-        break;
+        return tn_time_parse(text, strlen(text), o->dest) ? NULL : "a date such as 2024-05-31";
     case TN_OPT_LIST:
-        if (!list_add(p->cli, o->dest, text)) wanted = "stored: out of memory";
-        break;
+        return list_add(cli, o->dest, text) ? NULL : "stored: out of memory";
     }
+    return NULL;
+}
+
+/* Returns -1, or the exit code of a usage error. */
+static int set_option(parser *p, const tn_opt *o, const char *text) {
+    const char *wanted = set_value(p->cli, o, text);
     if (!wanted) return -1;
     return tn_cli_usage(p->cli, "option '--%s': '%s' is not %s", o->name, text, wanted);
+}
+
+static tn_config_result set_configured(void *ud, const char *name, const char *value) {
+    parser *p = ud;
+    const tn_opt *o = find_option(p, name, strlen(name), 0);
+    if (!o || o->dest == &help_wanted) return TN_CONFIG_UNKNOWN;
+    if (o->type != TN_OPT_FLAG) return set_value(p->cli, o, value) ? TN_CONFIG_BAD : TN_CONFIG_OK;
+    bool on = strcmp(value, "true") == 0;
+    if (!on && strcmp(value, "false") != 0) return TN_CONFIG_BAD;
+    *(bool *)o->dest = on;
+    return TN_CONFIG_OK;
 }
 
 static int long_option(parser *p, const char *arg) {
@@ -354,6 +366,8 @@ int tn_cli_parse(tn_cli *cli, int argc, char **argv, const tn_opt *opts, size_t 
     /* A usage error anywhere on the line is told as JSON when the line asks for JSON. */
     for (char **a = p.next; a < p.end && strcmp(*a, "--") != 0; a++)
         if (strcmp(*a, "--json") == 0) cli->json = true;
+    int configured = tn_config_apply(cli, set_configured, &p);
+    if (configured >= 0) return configured;
     tn_list args = {0};
     bool options_ended = false;
     while (p.next < p.end) {

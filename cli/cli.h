@@ -108,6 +108,11 @@ size_t tn_common_options(tn_cli *cli, tn_opt *opts); /* cli NULL: for help */
 const tn_command *tn_cli_find(const tn_cli *cli, const char *name); /* NULL: none of that name */
 /* The command or option name nearest to a mistyped one, or NULL if none is near. */
 const char *tn_nearest(const char *name, const char *const *names, size_t n);
+/* The settings of the user's configuration file, one by one, through apply(ud, name, value).
+ * Returns -1 to go on, else the exit code (the message was printed). */
+typedef enum tn_config_result { TN_CONFIG_OK, TN_CONFIG_UNKNOWN, TN_CONFIG_BAD } tn_config_result;
+typedef tn_config_result tn_config_fn(void *ud, const char *name, const char *value);
+int tn_config_apply(tn_cli *cli, tn_config_fn *apply, void *ud);
 int tn_help_page(const tn_cli *cli, const tn_command *cmd);
 int tn_help_all(const tn_cli *cli);
 

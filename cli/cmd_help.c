@@ -137,8 +137,12 @@ static void add_all_text(const tn_cli *cli, tn_buf *b) {
                   tn_style(cli, "bold"), tn_style(cli, "reset"));
     for (const tn_command *const *c = cli->commands; *c; c++)
         if (!(*c)->hidden) tn_buf_printf(b, "  %-10s %s\n", (*c)->name, (*c)->summary);
-    tn_buf_str(b, "\n'tern help COMMAND' is the page of a command; 'tern --version' the version.\n"
-                  "Every command takes --json.\n\nExit codes\n");
+    tn_buf_str(b,
+               "\n'tern help COMMAND' is the page of a command; 'tern --version' the version.\n"
+               "Every command takes --json. Defaults of your own stand in ~/.config/tern/config\n"
+               "($XDG_CONFIG_HOME), lines such as 'color = never' or 'ask.llm = "
+               "http://127.0.0.1:8080'.\n"
+               "\nExit codes\n");
     tn_buf_str(b, exit_codes);
 }
 

@@ -81,7 +81,7 @@ python3 - >big.jsonl <<'END'
 import random
 random.seed(1)
 words = ["w%d" % i for i in range(50000)]
-for i in range(60000):
+for i in range(40000):
     print('{"id":"d%d","title":"t","text":"%s"}' % (i, " ".join(random.choices(words, k=60))))
 END
 for signal in INT TERM; do

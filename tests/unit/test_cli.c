@@ -1,6 +1,7 @@
 /* Claims about the option parser and the exit codes. */
 #include "cli/cli.h"
 #include "tests/test.h"
+#include <sys/stat.h>
 
 static struct {
     bool explain;
@@ -23,11 +24,21 @@ static const tn_command *const commands[] = {&cmd, NULL};
 
 static tn_cli cli;
 
+static void write_config(const char *text) {
+    char path[128];
+    snprintf(path, sizeof path, "%s/tern", test_dir());
+    mkdir(path, 0777);
+    snprintf(path, sizeof path, "%s/tern/config", test_dir());
+    FILE *f = fopen(path, "w");
+    CHECK(f && fputs(text, f) >= 0 && fclose(f) == 0);
+}
+
 /* Parse a NULL-terminated line; the command's stderr and stdout are thrown away. */
 static int parse(const char *const *line) {
     tn_arena_deinit(&cli.arena);
     cli = (tn_cli){.commands = commands, .cmd = &cmd};
     memset(&got, 0, sizeof got);
+    setenv("XDG_CONFIG_HOME", test_dir(), 1); /* never the configuration of whoever runs this */
     char *argv[64] = {(char *)"fake"};
     int argc = 1;
     while (line[argc - 1]) argv[argc] = (char *)line[argc - 1], argc++;
@@ -104,6 +115,27 @@ TEST(usage_errors_give_exit_code_2) {
     CHECK_EQ(PARSE("d", "--threads", "-1"), EXIT_USAGE);
     CHECK_EQ(PARSE("d", "--a-name-longer-than-any-option-could-ever-be-in-this-program"),
              EXIT_USAGE);
+}
+
+TEST(the_configuration_gives_defaults_and_the_line_wins) {
+    write_config("# mine\n\n top-k = 7 \nfake.mode=dense\nexplain = true\nwhere = a=b\n"
+                 "not-an-option-of-this-command = 1\n");
+    CHECK_EQ(PARSE("d"), -1);
+    CHECK_EQ(got.k, 7);
+    CHECK_STR(got.mode, "dense");
+    CHECK(got.explain);
+    CHECK_STR(got.where.items[0], "a=b");
+    CHECK_EQ(PARSE("d", "-k", "9", "--mode", "bm25"), -1);
+    CHECK_EQ(got.k, 9);
+    CHECK_STR(got.mode, "bm25");
+    const char *bad[] = {"top-k",        "top-k = x",       "fake.nope = 1",
+                         "nobody.k = 1", "explain = maybe", "= 1"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        write_config(bad[i]);
+        if (PARSE("d") != EXIT_USAGE) FAIL("configuration '%s' was accepted", bad[i]);
+    }
+    write_config("");
+    CHECK_EQ(PARSE("d"), -1);
 }
 
 TEST(color_follows_the_option_and_no_color) {
