@@ -204,6 +204,30 @@ TEST(an_index_may_lose_its_last_document_and_grow_again) {
     CHECK_SOUND("last");
 }
 
+static void check_same_hits(const char *a, const char *b, tern_mode mode) {
+    tern_error e;
+    tern_index *x = open_index(a), *y = open_index(b);
+    tern_searcher *sx, *sy;
+    CHECK_OK(tern_searcher_new(x, &sx, &e), e);
+    CHECK_OK(tern_searcher_new(y, &sy, &e), e);
+    static const char *const queries[] = {"tern pole", "two wing ice ice", "number12 storm", "one"};
+    for (size_t k = 0; k < 4; k++) {
+        tern_hit hx[10], hy[10];
+        size_t nx, ny;
+        tern_search_opts o = tern_search_defaults();
+        o.mode = mode;
+        CHECK_OK(tern_search(sx, queries[k], strlen(queries[k]), &o, hx, &nx, &e), e);
+        CHECK_OK(tern_search(sy, queries[k], strlen(queries[k]), &o, hy, &ny, &e), e);
+        CHECK_EQ(nx, ny);
+        CHECK(nx > 0 || k == 3);
+        CHECK(memcmp(hx, hy, nx * sizeof *hx) == 0);
+    }
+    tern_searcher_free(sx);
+    tern_searcher_free(sy);
+    tern_index_close(x);
+    tern_index_close(y);
+}
+
 /* Every file of the only segment of two indexes, byte for byte. Vectors carry an epoch. */
 static void check_same_segment(const char *a, const char *b) {
     tn_manifest ma, mb;
@@ -273,22 +297,9 @@ TEST(compaction_equals_a_fresh_build_in_order_of_arrival) {
         CHECK_STR(p.text, q.text);
         CHECK_STR(p.title, q.title);
     }
-    tern_searcher *sx, *sy;
-    CHECK_OK(tern_searcher_new(x, &sx, &e), e);
-    CHECK_OK(tern_searcher_new(y, &sy, &e), e);
-    static const char *const queries[] = {"tern pole", "two wing ice ice", "number12 storm", "one"};
-    for (size_t k = 0; k < 4; k++) {
-        tern_hit hx[10], hy[10];
-        size_t nx, ny;
-        CHECK_OK(tern_search(sx, queries[k], strlen(queries[k]), NULL, hx, &nx, &e), e);
-        CHECK_OK(tern_search(sy, queries[k], strlen(queries[k]), NULL, hy, &ny, &e), e);
-        CHECK_EQ(nx, ny);
-        CHECK(memcmp(hx, hy, nx * sizeof *hx) == 0);
-    }
-    tern_searcher_free(sx);
-    tern_searcher_free(sy);
     tern_index_close(x);
     tern_index_close(y);
+    check_same_hits("c1", "c2", TERN_MODE_BM25);
     CHECK_SOUND("c1");
 }
 
@@ -395,6 +406,60 @@ TEST(unusable_input_leaves_a_standing_index_as_it_is) {
     CHECK_EQ(tern_index_sync(path_of("stay"), &bad, 1, &strict, NULL, &r, &e), TERN_ERR_FORMAT);
     CHECK_EQ(stats_of("stay").n_documents, 5);
     CHECK_SOUND("stay");
+}
+
+/* The epoch of the model; every segment must have vectors of it, and no other file be left. */
+static uint64_t check_epoch(const char *dir) {
+    tn_manifest m;
+    tern_error e;
+    CHECK_OK(tn_manifest_load(path_of(dir), &m, &e), e);
+    CHECK(m.dim > 0 && m.model.name[0]);
+    for (size_t i = 0; i < m.n_segs; i++) {
+        char want[64];
+        snprintf(want, sizeof want, "vectors-%08x.tn", (unsigned)m.epoch);
+        CHECK_STR(m.segs[i].vectors.name, want);
+    }
+    uint64_t epoch = m.epoch;
+    tn_manifest_deinit(&m);
+    return epoch;
+}
+
+TEST(the_embedder_is_fitted_once_and_again_when_it_knows_too_little) {
+    tern_index_opts opts = tern_index_defaults();
+    sync_file("lsa", write_docs("l1.jsonl", 0, 200, "one"), &opts);
+    CHECK_EQ(check_epoch("lsa"), 1);
+    CHECK(stats_of("lsa").dim > 0);
+    sync_file("lsa", write_docs("l2.jsonl", 200, 220, "one"), &opts); /* folded in */
+    CHECK_EQ(stats_of("lsa").n_segments, 2);
+    CHECK_EQ(check_epoch("lsa"), 1);
+    CHECK_SOUND("lsa");
+    sync_file("lsa",
+              write_text("l3.jsonl", "{\"id\":\"x\",\"text\":\"quite other words stand here\"}\n"),
+              &opts);
+    CHECK_EQ(check_epoch("lsa"), 3);
+    CHECK(!tn_file_exists(path_of("lsa/lsa-00000001.tn"))); /* two epochs never meet */
+    CHECK_SOUND("lsa");
+    const char *id = "x";
+    tern_error e;
+    CHECK_OK(tern_index_remove(path_of("lsa"), &id, 1, NULL, NULL, &e), e);
+    CHECK_EQ(check_epoch("lsa"), 3);
+    CHECK_OK(tern_index_compact(path_of("lsa"), NULL, NULL, &e), e);
+    CHECK_EQ(check_epoch("lsa"), 5);
+    CHECK_SOUND("lsa");
+    sync_file("lsa-fresh", write_docs("l4.jsonl", 0, 220, "one"), &opts);
+    check_same_hits("lsa", "lsa-fresh", TERN_MODE_BM25);
+    check_same_hits("lsa", "lsa-fresh", TERN_MODE_HYBRID);
+    check_same_hits("lsa", "lsa-fresh", TERN_MODE_DENSE);
+}
+
+TEST(an_index_without_vectors_says_so) {
+    sync_docs("words", 0, 20, "one");
+    CHECK_EQ(stats_of("words").dim, 0);
+    tern_index *ix = open_index("words");
+    tern_error e;
+    CHECK_EQ(tn_index_dense_open(ix, &e), TERN_ERR_UNSUPPORTED);
+    CHECK_HAS(e.text, "--embedder");
+    tern_index_close(ix);
 }
 
 TEST_MAIN
