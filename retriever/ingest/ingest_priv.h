@@ -69,8 +69,7 @@ tn_str tn_intake_stem(const tn_intake *in);
 /* Where the lines of a text (of at most TN_LINE_MAX bytes) begin, to turn byte offsets into line
  * numbers. */
 typedef struct tn_line_table {
-    const char *text;
-    size_t len;
+    size_t len;      /* of the text */
     uint64_t base;   /* of text[0] in the file */
     uint32_t *start; /* start[i]: offset of line i + 1 */
     size_t n, cap;

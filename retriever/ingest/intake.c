@@ -279,7 +279,6 @@ done:
 
 tern_status tn_line_table_build(tn_line_table *t, const char *text, size_t len, uint64_t base,
                                 tern_error *err) {
-    t->text = text;
     t->len = len;
     t->base = base;
     t->n = 0;

@@ -1,5 +1,6 @@
 /* Claims about TSV, Markdown, HTML and PDF. */
 #include "tests/unit/ingest_collect.h"
+#include <sys/stat.h>
 
 #include "core/base/mem.h"
 
@@ -410,6 +411,36 @@ TEST(pdf_passages_name_their_page) {
     CHECK_HAS(got.bad[0], "cut.pdf: pdftotext failed");
     CHECK_OK(ingest_text(&got, "pdf", data, n, &o), got.err); /* as it comes out of a .gz */
     CHECK_EQ(chunk(1)->page, 2);
+}
+
+/* Read a PDF with a pdftotext of our own making. */
+static void read_with_tool(const char *script) {
+    char data[4096], folder[512], *path = tn_strdup(getenv("PATH") ? getenv("PATH") : "");
+    size_t n = make_pdf(data, sizeof data, (const char *[]){"text"}, 1);
+    tern_error err;
+    snprintf(folder, sizeof folder, "%s/bin", test_dir());
+    CHECK_OK(tn_mkdirs(folder, &err), err);
+    CHECK(chmod(test_file_str("bin/pdftotext", script), 0755) == 0);
+    tern_index_opts o = ingest_opts();
+    setenv("PATH", folder, 1);
+    tern_status st = ingest_path(&got, test_file("tool.pdf", data, n), &o);
+    setenv("PATH", path, 1);
+    tn_free(path);
+    CHECK_OK(st, got.err);
+}
+
+TEST(pdf_tools_that_misbehave_are_ended_and_named) {
+    read_with_tool("#!/bin/sh\nwhile :; do printf '%65536s'; done\n");
+    CHECK_STR(strrchr(got.bad[0], ':'), ": more than 64 MiB of text");
+    read_with_tool("#!/bin/sh\nkill -9 $$\n");
+    CHECK_STR(strrchr(got.bad[0], ':'), ": pdftotext used too much time or memory");
+    read_with_tool("#!/bin/sh\necho Incorrect password >&2\necho more >&2\nexit 3\n");
+    CHECK_HAS(got.bad[0], "tool.pdf: pdftotext failed (3): Incorrect password");
+    CHECK(!strstr(got.bad[0], "more"));
+    read_with_tool("#!/bin/sh\nprintf ' \\f\\f'\n");
+    CHECK_HAS(got.bad[0], "no text in it");
+    read_with_tool("#!/bin/sh\nulimit -v\nulimit -t\nulimit -c\n"); /* its limits */
+    CHECK_STR(chunk(0)->text, "2097152\n120\n0");
 }
 
 TEST(pdf_without_the_tool_says_what_to_install) {
