@@ -312,7 +312,7 @@ static int long_option(parser *p, const char *arg) {
     }
     if (o->type == TN_OPT_FLAG) {
         if (eq) return tn_cli_usage(p->cli, "option '--%s' takes no value", o->name);
-        return set_option(p, o, NULL);
+        return set_option(p, o, "");
     }
     if (eq) return set_option(p, o, eq + 1);
     if (p->next == p->end)
@@ -326,7 +326,7 @@ static int short_options(parser *p, const char *letters) {
         const tn_opt *o = find_option(p, NULL, 0, *letters);
         if (!o) return tn_cli_usage(p->cli, "unknown option '-%c'", *letters);
         if (o->type == TN_OPT_FLAG) {
-            set_option(p, o, NULL);
+            set_option(p, o, "");
             continue;
         }
         if (letters[1]) return set_option(p, o, letters + 1);
