@@ -93,6 +93,7 @@ static tern_status add_short_answers(const json_t *annotation, const words *w, j
         if (!is_range(r)) continue;
         tn_buf_reset(&text);
         add_span(w, (size_t)r.begin, (size_t)r.end, &text);
+        status = tn_buf_status(&text, err);
         if (text.len && json_array_append_new(answers, json_stringn(text.data, text.len)) != 0)
             status = no_memory(err);
     }

@@ -98,7 +98,7 @@ tern_status tn_lines_next(tn_lines *l, char **line, size_t *len, tern_error *err
             tern_status status = refill(l, err);
             if (status != TERN_OK) return status;
             if (!l->at_end) continue;
-            if (l->line.len == 0) return TERN_OK;
+            if (l->line.len == 0 && !l->line.failed) return TERN_OK;
             break;
         }
         const char *end = memchr(l->text, '\n', l->text_len);
