@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 #include "cli/query_opts.h"
 #include "cli/snippet.h"
+#include "core/base/file.h"
 #include "core/base/json.h"
 #include "core/base/text.h"
 #include "tern/agent.h"
@@ -32,7 +33,7 @@ static size_t options(tn_opt *opts, size_t cap) {
     args.temperature = 0;
     const tn_opt own[] = {
         {"policy", 'p', TN_OPT_STRING, &args.policy, "NAME",
-         "who searches: embedded (default), or llm (default with --llm)"},
+         "who searches: embedded (default), a trained policy.json, or llm (default with --llm)"},
         {"llm", 0, TN_OPT_STRING, &args.llm, "URL", "an OpenAI-compatible server"},
         {"model", 0, TN_OPT_STRING, &args.model, "NAME", "the model to ask that server for"},
         {"turns", 't', TN_OPT_INT, &args.turns, "N", "searches at most (default 4)"},
@@ -201,8 +202,10 @@ static int check_args(const tn_cli *cli, tern_agent_opts *o) {
         return tn_cli_usage(cli, "option '--obs-style': '%s' is not search-r1, verl or plain",
                             args.obs_style);
     if (!args.policy) args.policy = args.llm ? "llm" : "embedded";
-    if (strcmp(args.policy, "embedded") != 0 && strcmp(args.policy, "llm") != 0)
-        return tn_cli_usage(cli, "option '--policy': '%s' is not embedded or llm", args.policy);
+    bool named = strcmp(args.policy, "embedded") == 0 || strcmp(args.policy, "llm") == 0;
+    if (!named && !tn_file_exists(args.policy))
+        return tn_cli_usage(cli, "option '--policy': '%s' is not embedded, llm or a policy file",
+                            args.policy);
     if (strcmp(args.policy, "llm") == 0 && !args.llm)
         return tn_cli_usage(cli, "--policy llm needs --llm URL");
     if (args.turns < 1 || args.turns > 64 || args.top_k < 1 || args.top_k > 64)
@@ -227,7 +230,8 @@ static int check_args(const tn_cli *cli, tern_agent_opts *o) {
 }
 
 static tern_status open_policy(tern_policy **policy, tern_error *err) {
-    if (strcmp(args.policy, "llm") != 0) return tern_policy_embedded(policy, err);
+    if (strcmp(args.policy, "embedded") == 0) return tern_policy_embedded(policy, err);
+    if (strcmp(args.policy, "llm") != 0) return tern_policy_load(args.policy, policy, err);
     tern_llm_opts o = tern_llm_defaults();
     o.url = args.llm;
     o.model = args.model;

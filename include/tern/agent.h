@@ -18,6 +18,10 @@ typedef struct tern_policy tern_policy;
 /* The default, no model needed: proposes follow-up queries from the question and the passages read
  * so far, scores them on readable features, and answers by extraction. Errors: NOMEM. */
 TERN_API TERN_MUST_USE tern_status tern_policy_embedded(tern_policy **out, tern_error *err);
+/* A policy trained with `tern train`: the embedded one with the weights of a file (policy.json).
+ * Errors: NOT_FOUND, IO, FORMAT (not a policy file), VERSION (made for other features), NOMEM. */
+TERN_API TERN_MUST_USE tern_status tern_policy_load(const char *path, tern_policy **out,
+                                                    tern_error *err);
 TERN_API void tern_policy_free(tern_policy *p); /* NULL allowed; no agent outlives its policy */
 
 /* How passages are shown to a policy that writes. */
