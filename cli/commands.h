@@ -11,6 +11,7 @@
     X(ask)                                                                                         \
     X(serve)                                                                                       \
     X(eval)                                                                                        \
+    X(train)                                                                                       \
     X(convert)                                                                                     \
     X(bench)                                                                                       \
     X(doctor)                                                                                      \
