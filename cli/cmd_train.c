@@ -215,6 +215,6 @@ const tn_command tn_cmd_train = {
     .options = options,
     .examples = "tern questions docs.tern -o questions.jsonl\n"
                 "tern train ccs docs.tern questions.jsonl --dry-run\n"
-                "tern train ccs docs.tern questions.jsonl -o run && tern ask docs.tern --policy "
-                "run/policy.json who was it",
+                "tern train ccs docs.tern questions.jsonl -o run\n"
+                "tern ask docs.tern --policy run/policy.json who was it",
 };
