@@ -9,6 +9,7 @@
 #include "core/base/strmap.h"
 #include "core/base/text.h"
 #include "retriever/text/stopwords.h"
+#include "retriever/text/word_memo.h"
 #include <libstemmer.h>
 #include <string.h>
 #include <utf8proc.h>
@@ -18,28 +19,23 @@
 enum {
     TERM_MAX = 255,       /* bytes of a term */
     SURFACE_MAX = 1020,   /* bytes of a word that are looked at */
-    MEMO_BYTES = 64 << 20 /* the memo is emptied beyond this, between two texts */
+    MEMO_BYTES = 96 << 20 /* the memo is emptied beyond this (a million words), between two texts */
 };
 
 typedef enum { SEP, WORD, APOSTROPHE, WIDE } byte_class;
-
-typedef struct memo_word {
-    const char *term; /* NUL-terminated, in the arena; "" if folding left nothing; NULL: not yet */
-    uint32_t len;
-    bool is_stop;
-} memo_word;
 
 struct tn_analyzer {
     struct sb_stemmer *stemmer; /* NULL: none */
     bool joins_apostrophes;     /* English */
     tn_strmap stops;
-    tn_strmap memo; /* surface word -> number in words[] */
-    memo_word *words;
-    size_t words_cap;
+    tn_word_memo memo;
     tn_arena terms;
     uint32_t epoch;
     uint8_t classes[256];
-    char surface[SURFACE_MAX + 8]; /* the word being read: ASCII in lower case, the rest as is */
+    char lowered[256]; /* of ASCII letters and digits: in lower case; else 0 */
+    /* The word being read: ASCII in lower case, the rest as is. Zeros follow the word up to
+     * TN_MEMO_KEY_BYTES. */
+    char surface[SURFACE_MAX + 8];
     size_t surface_len;
     tn_buf folded;
     tn_token *tokens;
@@ -80,10 +76,15 @@ static bool is_listed(const char *language) {
     return false;
 }
 
-static void init_classes(uint8_t classes[256]) {
+static char lower(char c) {
+    return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+}
+
+static void init_classes(tn_analyzer *a) {
     for (int c = 0; c < 256; c++) {
         bool alnum = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-        classes[c] = c >= 0x80 ? WIDE : alnum ? WORD : c == '\'' ? APOSTROPHE : SEP;
+        a->classes[c] = c >= 0x80 ? WIDE : alnum ? WORD : c == '\'' ? APOSTROPHE : SEP;
+        a->lowered[c] = alnum ? lower((char)c) : '\0';
     }
 }
 
@@ -93,7 +94,7 @@ tern_status tn_analyzer_new(const char *language, tn_analyzer **out, tern_error 
     if (stems && !is_listed(language)) return unknown_language(language, err);
     tn_analyzer *a = tn_calloc(1, sizeof *a);
     if (!a) return no_memory(err);
-    init_classes(a->classes);
+    init_classes(a);
     a->joins_apostrophes = strcmp(language, "english") == 0 || strcmp(language, "porter") == 0;
     tern_status st = TERN_OK;
     if (stems) {
@@ -112,8 +113,7 @@ void tn_analyzer_free(tn_analyzer *a) {
     if (!a) return;
     if (a->stemmer) sb_stemmer_delete(a->stemmer);
     tn_strmap_deinit(&a->stops);
-    tn_strmap_deinit(&a->memo);
-    tn_free(a->words);
+    tn_word_memo_deinit(&a->memo);
     tn_arena_deinit(&a->terms);
     tn_buf_deinit(&a->folded);
     tn_free(a->tokens);
@@ -125,8 +125,8 @@ uint32_t tn_analyzer_epoch(const tn_analyzer *a) {
 }
 
 size_t tn_analyzer_bytes(const tn_analyzer *a) {
-    return sizeof *a + tn_strmap_bytes(&a->memo) + a->words_cap * sizeof *a->words +
-           a->terms.n_bytes + a->tokens_cap * sizeof *a->tokens;
+    return sizeof *a + tn_word_memo_bytes(&a->memo) + a->terms.n_bytes +
+           a->tokens_cap * sizeof *a->tokens;
 }
 
 /* --- one word: fold, stop, stem --- */
@@ -161,8 +161,9 @@ static size_t strip_accents(char *s, size_t n) {
     return len;
 }
 
-/* Analyse surface[0..len) for the first time. Dotted initials come as ".us" and are left alone. */
-static tern_status derive(tn_analyzer *a, const char *surface, size_t len, memo_word *w,
+/* Give an entry its term: surface[0..len) is analysed for the first time. Dotted initials come as
+ * ".us" and are left alone. */
+static tern_status derive(tn_analyzer *a, const char *surface, size_t len, tn_memo_entry *w,
                           tern_error *err) {
     bool initials = surface[0] == '.';
     if (initials) surface++, len--;
@@ -174,8 +175,8 @@ static tern_status derive(tn_analyzer *a, const char *surface, size_t len, memo_
     if (a->folded.failed) return no_memory(err);
     const char *term = a->folded.len ? a->folded.data : "";
     size_t n = tn_utf8_floor(term, a->folded.len, TERM_MAX);
-    w->is_stop = !initials && tn_strmap_find(&a->stops, term, n) != TN_STRMAP_NONE;
-    if (a->stemmer && !w->is_stop && !initials && n > 0) {
+    const bool is_stop = !initials && tn_strmap_find(&a->stops, term, n) != TN_STRMAP_NONE;
+    if (a->stemmer && !is_stop && !initials && n > 0) {
         const sb_symbol *stem = sb_stemmer_stem(a->stemmer, (const sb_symbol *)term, (int)n);
         if (!stem) return no_memory(err);
         size_t stem_len = (size_t)sb_stemmer_length(a->stemmer);
@@ -187,27 +188,24 @@ static tern_status derive(tn_analyzer *a, const char *surface, size_t len, memo_
         n = strip_accents(copy, n);
         copy[n] = '\0';
     }
+    w->term_len = (uint8_t)n;
+    w->is_stop = is_stop;
     w->term = copy;
-    w->len = (uint32_t)n;
     return TERN_OK;
 }
 
-static tern_status emit(tn_analyzer *a, const char *surface, size_t len, size_t begin, size_t end,
-                        tern_error *err) {
-    uint32_t n_known = a->memo.n;
-    if (TN_GROW(a->words, a->words_cap, (size_t)n_known + 1) != 0) return no_memory(err);
-    uint32_t no = tn_strmap_add(&a->memo, surface, len);
-    if (no == TN_STRMAP_NONE) return no_memory(err);
-    memo_word *w = &a->words[no];
-    if (no == n_known) *w = (memo_word){NULL, 0, false};
+/* The token for surface[0..surface_len), which stands at bytes [begin, end) of the text. */
+static tern_status emit(tn_analyzer *a, size_t begin, size_t end, tern_error *err) {
+    tn_memo_entry *w = tn_word_memo_add(&a->memo, a->surface, a->surface_len);
+    if (!w) return no_memory(err);
     if (!w->term) { /* new, or its derivation ran out of memory the last time */
-        tern_status st = derive(a, surface, len, w, err);
+        tern_status st = derive(a, a->surface, a->surface_len, w, err);
         if (st != TERN_OK) return st;
     }
-    if (w->len == 0) return TERN_OK;
+    if (w->term_len == 0) return TERN_OK; /* folding left nothing */
     if (TN_GROW(a->tokens, a->tokens_cap, a->n + 1) != 0) return no_memory(err);
-    a->tokens[a->n++] =
-        (tn_token){w->term, w->len, a->position++, (uint32_t)begin, (uint32_t)end, no, w->is_stop};
+    a->tokens[a->n++] = (tn_token){w->term,       w->term_len, a->position++, (uint32_t)begin,
+                                   (uint32_t)end, w->word,     w->is_stop};
     return TERN_OK;
 }
 
@@ -246,13 +244,24 @@ static bool is_letter(char c) {
 static bool is_digit(char c) {
     return c >= '0' && c <= '9';
 }
-static char lower(char c) {
-    return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
-}
 
 static void push(tn_analyzer *a, const char *s, size_t n) {
     if (a->surface_len + n > SURFACE_MAX) return; /* the rest of an endless word is ignored */
     for (size_t i = 0; i < n; i++) a->surface[a->surface_len++] = lower(s[i]);
+}
+
+static void begin_word(tn_analyzer *a) {
+    memset(a->surface, 0, TN_MEMO_KEY_BYTES);
+    a->surface_len = 0;
+}
+
+/* Push the ASCII letters and digits at s[i]; returns the end of their run. */
+static size_t push_ascii(tn_analyzer *a, const char *s, size_t n, size_t i) {
+    size_t len = a->surface_len;
+    for (char c; i < n && (c = a->lowered[(unsigned char)s[i]]) != 0; i++)
+        if (len < SURFACE_MAX) a->surface[len++] = c;
+    a->surface_len = len;
+    return i;
 }
 
 /* Does a word character start at s[i]? CJK does not continue a word. *len: its bytes. */
@@ -283,7 +292,7 @@ static size_t scan_initials(tn_analyzer *a, const char *s, size_t n, size_t i) {
     for (; i + 1 < n && is_letter(s[i]) && s[i + 1] == '.'; i += 2) push(a, s + i, 1);
     if (i < n && is_letter(s[i]) && !word_at(a, s, n, i + 1, &len)) push(a, s + i++, 1);
     if (a->surface_len > 2) return i;
-    a->surface_len = 0; /* "a.bc" */
+    begin_word(a); /* "a.bc" */
     return 0;
 }
 
@@ -299,6 +308,7 @@ static bool is_thousands(const tn_analyzer *a, const char *s, size_t n, size_t i
 static size_t scan_word(tn_analyzer *a, const char *s, size_t n, size_t i) {
     size_t len, next_len;
     for (;;) {
+        i = push_ascii(a, s, n, i);
         if (word_at(a, s, n, i, &len)) {
             push(a, s + i, len);
             i += len;
@@ -317,6 +327,13 @@ static size_t scan_word(tn_analyzer *a, const char *s, size_t n, size_t i) {
     }
 }
 
+static tern_status emit_cjk(tn_analyzer *a, const char *s, size_t begin, size_t end,
+                            tern_error *err) {
+    begin_word(a);
+    push(a, s + begin, end - begin);
+    return emit(a, begin, end, err);
+}
+
 /* A run of CJK characters from s[i] as overlapping bigrams, or one token if it is a single one. */
 static tern_status scan_cjk(tn_analyzer *a, const char *s, size_t n, size_t *i, tern_error *err) {
     size_t begin = *i, middle = 0; /* the pair is [begin, middle) [middle, end) */
@@ -325,12 +342,12 @@ static tern_status scan_cjk(tn_analyzer *a, const char *s, size_t n, size_t *i, 
         size_t len = end < n ? tn_utf8_decode(s + end, n - end, &cp) : 0;
         if (len == 0 || !is_cjk(cp)) {
             *i = end;
-            return middle ? TERN_OK : emit(a, s + begin, end - begin, begin, end, err);
+            return middle ? TERN_OK : emit_cjk(a, s, begin, end, err);
         }
         if (end > begin) {
             if (middle) begin = middle;
             middle = end;
-            tern_status st = emit(a, s + begin, end + len - begin, begin, end + len, err);
+            tern_status st = emit_cjk(a, s, begin, end + len, err);
             if (st != TERN_OK) return st;
         }
         end += len;
@@ -345,13 +362,11 @@ static void keep_stops_if_nothing_else(tn_analyzer *a) {
 
 static void bound_memo(tn_analyzer *a) {
     if (tn_analyzer_bytes(a) <= MEMO_BYTES) return;
-    tn_strmap_deinit(&a->memo);
+    tn_word_memo_deinit(&a->memo);
     tn_arena_reset(&a->terms);
-    tn_free(a->words);
     tn_free(a->tokens);
-    a->words = NULL;
     a->tokens = NULL;
-    a->words_cap = a->tokens_cap = 0;
+    a->tokens_cap = 0;
     a->epoch++;
 }
 
@@ -377,10 +392,10 @@ tern_status tn_analyze(tn_analyzer *a, const char *s, size_t n, const tn_token *
             i += len ? len : 1;
         } else {
             size_t begin = i;
-            a->surface_len = 0;
+            begin_word(a);
             i = scan_initials(a, s, n, begin);
             if (i == 0) i = scan_word(a, s, n, begin);
-            st = emit(a, a->surface, a->surface_len, begin, i, err);
+            st = emit(a, begin, i, err);
         }
         if (st != TERN_OK) return st;
     }

@@ -17,7 +17,8 @@ enum {
     CHUNK_BITS = 20,
     CHUNK_BYTES = 1 << CHUNK_BITS,
     SLICE_FIRST = 12, /* bytes, the 4 of the link to the next slice included */
-    N_LEVELS = 9      /* 12, 20, 36, ..., 2052 */
+    N_LEVELS = 9,     /* 12, 20, 36, ..., 2052 */
+    AHEAD = 8         /* occurrences whose place in the pool is fetched ahead */
 };
 
 typedef struct build_term {
@@ -34,6 +35,8 @@ struct tn_inv_builder {
     size_t terms_cap;
     uint32_t *term_of_word; /* the analyzer's word number -> term number, or TN_STRMAP_NONE */
     size_t words_cap;
+    uint32_t *numbers; /* scratch: of the tokens of one field */
+    size_t numbers_cap;
     uint32_t epoch; /* of the analyzer, for which term_of_word holds */
     uint8_t **chunks;
     size_t n_chunks, chunks_cap;
@@ -62,13 +65,14 @@ void tn_inv_builder_free(tn_inv_builder *b) {
     tn_strmap_deinit(&b->vocabulary);
     tn_free(b->terms);
     tn_free(b->term_of_word);
+    tn_free(b->numbers);
     tn_free(b->lens);
     tn_free(b);
 }
 
 size_t tn_inv_builder_bytes(const tn_inv_builder *b) {
     return sizeof *b + tn_strmap_bytes(&b->vocabulary) + b->terms_cap * sizeof *b->terms +
-           b->words_cap * sizeof *b->term_of_word + b->n_chunks * CHUNK_BYTES +
+           (b->words_cap + b->numbers_cap) * sizeof(uint32_t) + b->n_chunks * CHUNK_BYTES +
            b->lens_cap * sizeof *b->lens + tn_analyzer_bytes(b->analyzer);
 }
 
@@ -117,6 +121,10 @@ static tern_status next_slice(tn_inv_builder *b, build_term *t, tern_error *err)
 }
 
 static tern_status append(tn_inv_builder *b, build_term *t, uint64_t v, tern_error *err) {
+    if (v < 0x80 && t->at < t->end) {
+        *pool_at(b, t->at++) = (uint8_t)v;
+        return TERN_OK;
+    }
     for (;; v >>= 7) {
         if (t->at == t->end) {
             tern_status st = next_slice(b, t, err);
@@ -178,23 +186,37 @@ static tern_status add_occurrence(tn_inv_builder *b, build_term *t, uint32_t pos
     return st;
 }
 
+/* The term numbers of the tokens that count, in b->numbers. Looking them up ahead of use lets the
+ * processor fetch the terms' records meanwhile. */
+static tern_status number_terms(tn_inv_builder *b, const tn_token *tokens, size_t n,
+                                tern_error *err) {
+    if (b->epoch != tn_analyzer_epoch(b->analyzer)) {
+        if (b->words_cap) memset(b->term_of_word, 0xFF, b->words_cap * sizeof *b->term_of_word);
+        b->epoch = tn_analyzer_epoch(b->analyzer);
+    }
+    if (TN_GROW(b->numbers, b->numbers_cap, n) != 0) return no_memory(err);
+    for (size_t i = 0; i < n; i++) {
+        b->numbers[i] = TN_STRMAP_NONE;
+        if (tokens[i].is_stop) continue;
+        tern_status st = term_number(b, &tokens[i], &b->numbers[i], err);
+        if (st != TERN_OK) return st;
+        __builtin_prefetch(&b->terms[b->numbers[i]], 1);
+    }
+    return TERN_OK;
+}
+
 /* Index one field from position *position on, which moves behind it. */
 static tern_status add_field(tn_inv_builder *b, const char *text, size_t len, uint32_t *position,
                              tern_error *err) {
     const tn_token *tokens;
     size_t n;
     tern_status st = tn_analyze(b->analyzer, text, len, &tokens, &n, err);
-    if (st != TERN_OK) return st;
-    if (b->epoch != tn_analyzer_epoch(b->analyzer)) {
-        if (b->words_cap) memset(b->term_of_word, 0xFF, b->words_cap * sizeof *b->term_of_word);
-        b->epoch = tn_analyzer_epoch(b->analyzer);
-    }
+    if (st == TERN_OK) st = number_terms(b, tokens, n, err);
     for (size_t i = 0; i < n && st == TERN_OK; i++) {
-        if (tokens[i].is_stop) continue;
-        uint32_t no = 0;
-        st = term_number(b, &tokens[i], &no, err);
-        if (st != TERN_OK) break;
-        st = add_occurrence(b, &b->terms[no], *position + tokens[i].position, err);
+        if (i + AHEAD < n && b->numbers[i + AHEAD] != TN_STRMAP_NONE)
+            __builtin_prefetch(pool_at(b, b->terms[b->numbers[i + AHEAD]].at), 1);
+        if (b->numbers[i] == TN_STRMAP_NONE) continue;
+        st = add_occurrence(b, &b->terms[b->numbers[i]], *position + tokens[i].position, err);
         b->lens[b->n_docs]++;
     }
     if (n) *position += tokens[n - 1].position + 1;

@@ -5,7 +5,7 @@
 
 #include "core/base/mem.h"
 
-enum { BLOCK = TN_POSTINGS_BLOCK, ROWS = BLOCK / 4 };
+enum { BLOCK = TN_POSTINGS_BLOCK, ROWS = BLOCK / 4, VARINT_MAX = 5 };
 
 typedef uint32_t row4 __attribute__((vector_size(16)));
 
@@ -62,8 +62,10 @@ void tn_pack128(const uint32_t values[128], unsigned bits, uint8_t *packed) {
     X(4)                                                                                           \
     X(5)                                                                                           \
     X(6)                                                                                           \
-    X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15) X(16) X(17) X(18) X(19) X(20) X(21) X(22)   \
-        X(23) X(24) X(25) X(26) X(27) X(28) X(29) X(30) X(31) X(32)
+    X(7)                                                                                           \
+    X(8)                                                                                           \
+    X(9) X(10) X(11) X(12) X(13) X(14) X(15) X(16) X(17) X(18) X(19) X(20) X(21) X(22) X(23) X(24) \
+        X(25) X(26) X(27) X(28) X(29) X(30) X(31) X(32)
 
 void tn_unpack128(const uint8_t *packed, unsigned bits, uint32_t values[128]) {
     switch (bits) {
@@ -79,11 +81,11 @@ void tn_unpack128(const uint8_t *packed, unsigned bits, uint32_t values[128]) {
 }
 
 void tn_varint_add(tn_buf *out, uint32_t v) {
-    uint8_t bytes[5];
-    size_t n = 0;
-    for (; v >= 0x80; v >>= 7) bytes[n++] = (uint8_t)(v | 0x80);
-    bytes[n++] = (uint8_t)v;
-    tn_buf_add(out, bytes, n);
+    if (out->cap - out->len < VARINT_MAX + 1) tn_buf_reserve(out, VARINT_MAX + 1);
+    if (out->failed) return;
+    for (; v >= 0x80; v >>= 7) out->data[out->len++] = (char)(v | 0x80);
+    out->data[out->len++] = (char)v;
+    out->data[out->len] = '\0';
 }
 
 /* --- encoding --- */

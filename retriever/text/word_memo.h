@@ -1,0 +1,33 @@
+/* word_memo.h - surface word -> what analysis made of it. One cache line answers for nearly all
+ * words: a slot of 32 bytes holds a word of up to 16 bytes itself, and its result. */
+#ifndef TN_WORD_MEMO_H
+#define TN_WORD_MEMO_H
+#include "core/base/arena.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { TN_MEMO_KEY_BYTES = 16 };
+
+typedef struct tn_memo_entry {
+    uint64_t key[2];  /* the word, zeros after it; of a longer one its hash and its address */
+    const char *term; /* NULL: not derived yet; set by the caller */
+    uint32_t word;    /* 0, 1, 2, ... in order of first sight */
+    uint16_t len;     /* of the surface word; 0: the slot is empty */
+    uint8_t term_len; /* set by the caller */
+    bool is_stop;     /* set by the caller */
+} tn_memo_entry;
+
+typedef struct tn_word_memo {
+    tn_memo_entry *slots; /* n_slots, a power of two, at most half full */
+    uint32_t n_slots, n;
+    tn_arena long_words;
+} tn_word_memo; /* zero-initialise to start */
+
+void tn_word_memo_deinit(tn_word_memo *m); /* empty again */
+/* The word's entry, made if it is new; valid until the next call. surface: len bytes, 1..1020, then
+ * zeros up to TN_MEMO_KEY_BYTES. NULL: no memory. */
+tn_memo_entry *tn_word_memo_add(tn_word_memo *m, const char *surface, size_t len);
+size_t tn_word_memo_bytes(const tn_word_memo *m);
+
+#endif
