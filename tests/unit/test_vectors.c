@@ -5,7 +5,7 @@
 
 #include "core/base/mem.h"
 
-enum { N = 6000, K = 10 };
+enum { N = 3000, K = 10 };
 static tern_error err;
 static const char *const kinds[] = {"flat", "ivf", "hnsw"};
 
@@ -245,7 +245,7 @@ TEST(flipped_byte_in_a_row_fails_the_search_that_reads_it) {
 }
 
 TEST(every_failed_allocation_of_build_open_and_search_is_reported) {
-    tn_inv *inv = corpus_generated("voom", 0, 300);
+    tn_inv *inv = corpus_generated("voom", 0, 120);
     tern_embedder *e = corpus_fit(inv, "voom.lsa", 1, 1);
     char *path = corpus_path("voom.vec");
     float q[256], sims[K];
@@ -258,7 +258,7 @@ TEST(every_failed_allocation_of_build_open_and_search_is_reported) {
             tn_vectors *v = NULL;
             tn_mem_fail_after(k, 0);
             tern_status st = tn_vectors_build(e, inv, kinds[kind], path, NULL, &err);
-            if (st == TERN_OK) st = tn_vectors_open(path, e, 300, &v, &err);
+            if (st == TERN_OK) st = tn_vectors_open(path, e, 120, &v, &err);
             if (st == TERN_OK) st = tn_vectors_search(v, q, NULL, K, docs, sims, &n, &err);
             tn_mem_fail_after(-1, 0);
             tn_vectors_close(v);
