@@ -236,6 +236,13 @@ tern_status tn_facts_gather(tn_episode *ep, tn_facts *f, tern_error *err) {
         float mass = question_mass_in(f, &r->title, 0, r->title.n_words, seen, stamp) +
                      question_mass_in(f, &r->text, 0, r->text.n_words, seen, stamp);
         if (f->question_mass > 0) f->cover[p] = mass / f->question_mass;
+        for (uint32_t i = 0; i < r->text.n_sentences && f->question_mass > 0; i++) {
+            const tn_sentence_span *ss = &r->text.sentences[i];
+            stamp++;
+            mass = question_mass_in(f, &r->title, 0, r->title.n_words, seen, stamp) +
+                   question_mass_in(f, &r->text, ss->word_begin, ss->word_end, seen, stamp);
+            if (mass / f->question_mass > f->sentence) f->sentence = mass / f->question_mass;
+        }
         mark_view(f, &r->title, TN_MARK_SHOWN | TN_MARK_TITLE);
         mark_view(f, &r->text, TN_MARK_SHOWN);
         st = add_passage_entities(f, p, seen, &stamp, err);
@@ -328,6 +335,13 @@ static void entity_features(const tn_facts *f, const tn_entity *e, float *x) {
     x[TN_F_REST_MASS] = 1.0F - f->cover[e->origin];
 }
 
+static float span_share(const tn_facts *f, const tn_entity *e, const uint32_t *terms, uint32_t n) {
+    float span = 0, all = 0;
+    for (uint32_t i = 0; i < e->n_terms; i++) span += f->lens->weight[e->terms[i]];
+    for (uint32_t i = 0; i < n; i++) all += f->lens->weight[terms[i]];
+    return all > 0 ? span / all : 0;
+}
+
 void tn_features(const tn_facts *f, tn_form form, const tn_entity *entity, const uint32_t *terms,
                  uint32_t n_terms, float *x) {
     memset(x, 0, TN_N_FEATURES * sizeof *x);
@@ -335,6 +349,7 @@ void tn_features(const tn_facts *f, tn_form form, const tn_entity *entity, const
         x[TN_F_STOP] = 1;
         x[TN_F_STOP_COVERED] = f->covered;
         x[TN_F_STOP_NAMED] = f->n_asked > 0 ? (float)f->n_asked_read / (float)f->n_asked : 0;
+        x[TN_F_STOP_SENTENCE] = f->sentence;
         x[TN_F_STOP_TURN] = (float)f->ep->n_searches / 4.0F;
         return;
     }
@@ -343,7 +358,9 @@ void tn_features(const tn_facts *f, tn_form form, const tn_entity *entity, const
     x[TN_F_WITH_REST] = form == TN_FORM_WITH_REST;
     x[TN_F_WITH_ALL] = form == TN_FORM_WITH_ALL;
     x[TN_F_SAME_QUERY] = in_queries(f, terms, n_terms, true);
+    x[TN_F_ASKED_BEFORE] = x[TN_F_SAME_QUERY] > 0.999F;
     if (!entity) return;
     x[TN_F_ALONE_KNOWN] = form == TN_FORM_ALONE && entity->known;
+    x[TN_F_SPAN_SHARE] = span_share(f, entity, terms, n_terms);
     entity_features(f, entity, x);
 }

@@ -20,37 +20,40 @@ typedef enum tn_form {
 
 /* X(NAME, weight, meaning). "mass" is a sum of term weights (idf), a share is of the question's. */
 #define TN_FEATURE_MAP(X)                                                                          \
-    X(STOP, -10.00F, "the candidate is to stop")                                                   \
+    X(STOP, -32.00F, "the candidate is to stop")                                                   \
     X(STOP_COVERED, 0.00F, "stop: share of the question in the passages shown")                    \
     X(STOP_NAMED, 0.00F, "stop: share of the question's names whose own page was shown")           \
+    X(STOP_SENTENCE, 40.00F, "stop: largest share of the question in one sentence and its title")  \
     X(STOP_TURN, 0.00F, "stop: searches made, over 4")                                             \
-    X(QUESTION, -0.00F, "the query is the whole question")                                         \
-    X(ALONE, -0.97F, "the query is a span alone")                                                  \
-    X(WITH_REST, 0.65F, "a span with the words its passage lacks")                                 \
-    X(WITH_ALL, 0.33F, "a span with the whole question")                                           \
-    X(ALONE_KNOWN, -0.12F, "alone, and the span is a title of the corpus")                         \
-    X(ASKED, -0.25F, "the span is named by the question")                                          \
-    X(ASKED_UNREAD, 0.43F, "named by the question, and its own page was not shown")                \
-    X(ASKED_ONE_OF_MANY, 0.21F, "one of several names of the question, the others' pages shown")   \
-    X(IN_QUESTION, 1.39F, "share of the span's mass that is in the question")                      \
-    X(KNOWN, 3.36F, "the span is a title of the corpus")                                           \
-    X(READ, -1.64F, "the span is the title of a passage shown")                                    \
-    X(COVER, 0.18F, "share of the question in the span's passage")                                 \
-    X(SENTENCE_COVER, 2.73F, "share of the question in the span's sentence or its title")          \
-    X(NEAR, 0.42F, "closeness of the span to a question word: 1 / (1 + words between)")            \
-    X(TITLE_ASKED, 1.45F, "share of its passage's title that is in the question")                  \
-    X(TITLE_QUERIED, 0.81F, "its passage was found by asking for its title")                       \
-    X(LEAD, 0.95F, "the span stands in the first sentence of its passage")                         \
-    X(MENTIONS, 0.11F, "passages that mention the span: 1 - 1/n")                                  \
-    X(TOP_RANK, 0.44F, "its passage came first in its search")                                     \
-    X(FRESH, -0.70F, "its passage came with the last search")                                      \
-    X(REPEATED, -1.18F, "share of the span in an earlier query")                                   \
-    X(SAME_QUERY, -0.65F, "overlap of the query with the most similar earlier one")                \
-    X(RARITY, 2.62F, "weight of the span's rarest term")                                           \
-    X(LENGTH, 1.07F, "words of the span, over 8, at most 1")                                       \
-    X(NUMBER, -0.09F, "the span has a number")                                                     \
-    X(UNSEEN, 0.42F, "share of the span's mass that is in no title shown")                         \
-    X(REST_MASS, -1.95F, "share of the question that its passage lacks")
+    X(QUESTION, 0.11F, "the query is the whole question")                                          \
+    X(ALONE, -1.29F, "the query is a span alone")                                                  \
+    X(WITH_REST, -0.03F, "a span with the words its passage lacks")                                \
+    X(WITH_ALL, 0.39F, "a span with the whole question")                                           \
+    X(ALONE_KNOWN, -0.34F, "alone, and the span is a title of the corpus")                         \
+    X(ASKED, -0.29F, "the span is named by the question")                                          \
+    X(ASKED_UNREAD, -0.20F, "named by the question, and its own page was not shown")               \
+    X(ASKED_ONE_OF_MANY, -0.28F, "one of several names of the question, the others' pages shown")  \
+    X(IN_QUESTION, 1.73F, "share of the span's mass that is in the question")                      \
+    X(KNOWN, 3.03F, "the span is a title of the corpus")                                           \
+    X(READ, -0.72F, "the span is the title of a passage shown")                                    \
+    X(COVER, 0.39F, "share of the question in the span's passage")                                 \
+    X(SENTENCE_COVER, 1.65F, "share of the question in the span's sentence or its title")          \
+    X(SPAN_SHARE, 0.01F, "share of the query's mass that is the span")                             \
+    X(NEAR, 0.07F, "closeness of the span to a question word: 1 / (1 + words between)")            \
+    X(TITLE_ASKED, 1.40F, "share of its passage's title that is in the question")                  \
+    X(TITLE_QUERIED, 0.82F, "its passage was found by asking for its title")                       \
+    X(LEAD, 0.74F, "the span stands in the first sentence of its passage")                         \
+    X(MENTIONS, -0.13F, "passages that mention the span: 1 - 1/n")                                 \
+    X(TOP_RANK, 0.56F, "its passage came first in its search")                                     \
+    X(FRESH, -0.57F, "its passage came with the last search")                                      \
+    X(REPEATED, -1.31F, "share of the span in an earlier query")                                   \
+    X(SAME_QUERY, -0.94F, "overlap of the query with the most similar earlier one")                \
+    X(ASKED_BEFORE, -1.23F, "the same query was made before")                                      \
+    X(RARITY, 2.20F, "weight of the span's rarest term")                                           \
+    X(LENGTH, 0.53F, "words of the span, over 8, at most 1")                                       \
+    X(NUMBER, -0.03F, "the span has a number")                                                     \
+    X(UNSEEN, 0.70F, "share of the span's mass that is in no title shown")                         \
+    X(REST_MASS, -2.90F, "share of the question that its passage lacks")
 
 enum {
 #define TN_FEATURE_ENUM_(name, weight, meaning) TN_F_##name,
@@ -81,6 +84,7 @@ typedef struct tn_facts {
     float question_mass; /* of the question's distinct content terms */
     float *cover;        /* [n_shown] share of the question in each passage */
     float covered;       /* ... in all passages together */
+    float sentence;      /* ... in the best sentence with its title */
     tn_view *queries;    /* [n_queries] earlier queries, analysed */
     uint32_t n_queries;
     tn_entity *entities;

@@ -20,6 +20,8 @@ static bool word_is(const tn_view *v, uint32_t i, const char *const *list) {
 static const char *const WH[] = {"who",   "whom", "whose", "when", "where",
                                  "which", "what", "why",   "how",  NULL};
 static const char *const WH_FIRM[] = {"which", "what", "how", NULL}; /* seldom a relative pronoun */
+static const char *const PREPOSITIONS[] = {"in", "on",   "at",   "of",    "for",   "from", "by",
+                                           "to", "with", "into", "under", "after", NULL};
 static const char *const AUX[] = {"is",     "are",  "was", "were",  "do",    "does", "did",
                                   "has",    "have", "had", "can",   "could", "will", "would",
                                   "should", "am",   "may", "might", NULL};
@@ -48,8 +50,8 @@ static const char *const HOW_NUMBER[] = {"many",  "much",  "long",  "old",  "tal
 /* The word that asks. At the start of the question it is plain; further on, who and where are more
  * often relative pronouns, so which, what and how come first and the last one wins. */
 static uint32_t find_wh(const tn_view *q) {
-    for (uint32_t i = 0; i < q->n_words && i < 3; i++)
-        if (word_is(q, i, WH)) return i;
+    if (word_is(q, 0, WH)) return 0;
+    if (word_is(q, 0, PREPOSITIONS) && word_is(q, 1, WH)) return 1;
     for (uint32_t i = q->n_words; i-- > 0;)
         if (word_is(q, i, WH_FIRM)) return i;
     for (uint32_t i = q->n_words; i-- > 0;)

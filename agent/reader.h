@@ -61,14 +61,14 @@ typedef struct tn_reading {
 /* X(NAME, weight, meaning) of what makes a reading believable; the confidence is the logistic of
  * the weighted sum. */
 #define TN_CONFIDENCE_MAP(X)                                                                       \
-    X(BIAS, -7.21F, "always 1")                                                                    \
-    X(BEST_CHAIN, 2.63F, "largest share of the question in two linked passages")                   \
-    X(BEST_SENTENCE, 2.38F, "largest share in a sentence and its title")                           \
-    X(COVERED, 2.22F, "share in all passages together")                                            \
-    X(NAMED, 3.50F, "share of the question's names that a title or first sentence shown says")     \
-    X(SCORE, -0.62F, "score of the best span, over 10")                                            \
-    X(UNKNOWN, 0.17F, "share of the question's words that the corpus lacks")                       \
-    X(CHAINED, 0.93F, "the answer's passage has a linked partner")
+    X(BIAS, -5.91F, "always 1")                                                                    \
+    X(BEST_CHAIN, 1.44F, "largest share of the question in two linked passages")                   \
+    X(BEST_SENTENCE, 1.36F, "largest share in a sentence and its title")                           \
+    X(COVERED, 1.61F, "share in all passages together")                                            \
+    X(NAMED, 2.52F, "share of the question's names that a title or first sentence shown says")     \
+    X(SCORE, 0.27F, "score of the best span, over 10")                                             \
+    X(UNKNOWN, -0.05F, "share of the question's words that the corpus lacks")                      \
+    X(CHAINED, 0.68F, "the answer's passage has a linked partner")
 enum {
 #define TN_CONFIDENCE_ENUM_(name, weight, meaning) TN_C_##name,
     TN_CONFIDENCE_MAP(TN_CONFIDENCE_ENUM_)
@@ -80,41 +80,44 @@ TERN_MUST_USE tern_status tn_read_answer(tn_episode *ep, tn_reading *out, tern_e
 
 /* X(NAME, weight, meaning) of a span's features. */
 #define TN_READER_MAP(X)                                                                           \
-    X(SENTENCE, 1.74F, "share of the question in the sentence")                                    \
-    X(SENTENCE_TITLE, 2.51F, "share of the question in the sentence or the title")                 \
-    X(AROUND, 0.27F, "share of the question in the sentences before and after")                    \
-    X(PASSAGE, -0.40F, "share of the question in the passage")                                     \
-    X(CHAIN, 4.04F, "share of the question in the passage and the best one linked to it")          \
-    X(NEAR, 0.48F, "question terms by distance: sum of weight / (1 + words between)")              \
-    X(NEXT_TO, 1.28F, "a question term stands next to the span")                                   \
-    X(IN_QUESTION, -1.13F, "share of the span's mass that is in the question")                     \
-    X(ALL_IN_QUESTION, -0.85F, "the question says the whole span")                                 \
-    X(NAME_PERSON, 1.10F, "a name, and who is asked")                                              \
-    X(NAME_PLACE, 0.97F, "a name, and where is asked")                                             \
-    X(NAME_THING, 1.45F, "a name, and a thing is asked")                                           \
-    X(DATE_DATE, 4.84F, "a date, and when is asked")                                               \
-    X(NUMBER_NUMBER, 2.32F, "a number, and how many is asked")                                     \
-    X(DATE_OTHER, -0.54F, "a date, and something else is asked")                                   \
-    X(NUMBER_OTHER, -0.78F, "a number, and something else is asked")                               \
-    X(PHRASE_THING, -1.29F, "a phrase in small letters, and a thing or reason is asked")           \
-    X(PHRASE_OTHER, -1.92F, "a phrase in small letters, and something else is asked")              \
-    X(PLACE_CUE, 1.68F, "where: after in, at, near, from or to")                                   \
-    X(PERSON_CUE, 2.21F, "who: two or three capitalised words not after in or at")                 \
-    X(BY_CUE, 2.48F, "who: after by")                                                              \
-    X(FOCUS_IN, 2.13F, "the kind asked for is a word of the span")                                 \
-    X(FOCUS_NEXT, 2.40F, "the kind asked for stands next to the span")                             \
-    X(KIND_SAID, 2.75F, "a passage shown is titled like the span and its lead says the kind")      \
-    X(YEAR_ONLY, 0.34F, "a year is asked, and the span is one")                                    \
-    X(TITLE, 1.99F, "the span is the passage's title")                                             \
-    X(QUOTED, -0.28F, "in quotation marks")                                                        \
-    X(COPULA, -0.74F, "right after is, was, are, were, a, an, the")                                \
-    X(LEAD, 0.74F, "in the first sentence of its passage")                                         \
-    X(RARITY, 1.67F, "mean weight of the span's terms")                                            \
-    X(LENGTH, 0.67F, "words, over 6, at most 1")                                                   \
-    X(ONE_WORD, -1.22F, "the span is one word")                                                    \
-    X(MENTIONS, 1.75F, "passages that hold the span: 1 - 1/n")                                     \
-    X(TOP_RANK, 0.89F, "its passage came first in its search")                                     \
-    X(TURN, -0.87F, "the search that brought its passage, over 4")
+    X(SENTENCE, 0.39F, "share of the question in the sentence")                                    \
+    X(SENTENCE_TITLE, 2.21F, "share of the question in the sentence or the title")                 \
+    X(COMPLETE, 1.82F, "how far SENTENCE_TITLE is above 0.6, over 0.4")                            \
+    X(AROUND, 0.79F, "share of the question in the sentences before and after")                    \
+    X(PASSAGE, -3.18F, "share of the question in the passage")                                     \
+    X(CHAIN, 7.91F, "share of the question in the passage and the best one linked to it")          \
+    X(NEAR, 0.61F, "question terms by distance: sum of weight / (1 + words between)")              \
+    X(NEXT_TO, 0.32F, "a question term stands next to the span")                                   \
+    X(IN_QUESTION, -0.19F, "share of the span's mass that is in the question")                     \
+    X(ALL_IN_QUESTION, -1.35F, "the question says the whole span")                                 \
+    X(NAME_PERSON, 1.89F, "a name, and who is asked")                                              \
+    X(NAME_PLACE, 1.75F, "a name, and where is asked")                                             \
+    X(NAME_THING, 1.01F, "a name, and a thing is asked")                                           \
+    X(DATE_DATE, 4.88F, "a date, and when is asked")                                               \
+    X(NUMBER_NUMBER, 4.24F, "a number, and how many is asked")                                     \
+    X(DATE_OTHER, -0.77F, "a date, and something else is asked")                                   \
+    X(NUMBER_OTHER, 0.26F, "a number, and something else is asked")                                \
+    X(PHRASE_THING, -0.65F, "a phrase in small letters, and a thing or reason is asked")           \
+    X(PHRASE_OTHER, -0.94F, "a phrase in small letters, and something else is asked")              \
+    X(PLACE_CUE, 2.26F, "where: after in, at, near, from or to")                                   \
+    X(PERSON_CUE, 1.32F, "who: two or three capitalised words not after in or at")                 \
+    X(BY_CUE, 1.74F, "who: after by")                                                              \
+    X(FOCUS_IN, 2.34F, "the kind asked for is a word of the span")                                 \
+    X(FOCUS_NEXT, 1.79F, "the kind asked for stands next to the span")                             \
+    X(KIND_SAID, 2.41F, "a passage shown is titled like the span and its lead says the kind")      \
+    X(YEAR_ONLY, 1.02F, "a year is asked, and the span is one")                                    \
+    X(TITLE, 0.27F, "the span is the passage's title")                                             \
+    X(TITLE_SAID, -0.80F, "the span is the title, and the question says it")                       \
+    X(PART, -2.18F, "the span is part of a longer name, date or number")                           \
+    X(QUOTED, -1.40F, "in quotation marks")                                                        \
+    X(COPULA, 0.37F, "right after is, was, are, were, a, an, the")                                 \
+    X(LEAD, 0.72F, "in the first sentence of its passage")                                         \
+    X(RARITY, 1.96F, "mean weight of the span's terms")                                            \
+    X(LENGTH, 1.74F, "words, over 6, at most 1")                                                   \
+    X(ONE_WORD, -0.42F, "the span is one word")                                                    \
+    X(MENTIONS, -0.12F, "passages that hold the span: 1 - 1/n")                                    \
+    X(TOP_RANK, 0.83F, "its passage came first in its search")                                     \
+    X(TURN, -1.90F, "the search that brought its passage, over 4")
 enum {
 #define TN_READER_ENUM_(name, weight, meaning) TN_R_##name,
     TN_READER_MAP(TN_READER_ENUM_)

@@ -209,6 +209,9 @@ static void span_features(const tn_evidence *a, const tn_episode *ep, const tn_q
     const tn_view *own = s->title ? &r->title : &r->text, *v = &r->text;
     memset(x, 0, TN_N_READER * sizeof *x);
     uint64_t self = tn_evidence_in(a, own, s->word_begin, s->word_end), title = a->in_title[p];
+    /* "3,100 seals" loses nothing for saying what was counted */
+    if (f->focus != UINT32_MAX)
+        self &= ~tn_evidence_in(a, &a->lens->question, f->focus, f->focus + 1);
     float cover = 0;
     uint32_t sent = s->title ? tn_evidence_best_sentence(a, v, title, &cover)
                              : own->words[s->word_begin].sentence;
@@ -219,6 +222,8 @@ static void span_features(const tn_evidence *a, const tn_episode *ep, const tn_q
         uint32_t to = sent + 1 < v->n_sentences ? v->sentences[sent + 1].word_end : ss->word_end;
         x[TN_R_SENTENCE] = tn_evidence_mass(a, here & ~self);
         x[TN_R_SENTENCE_TITLE] = tn_evidence_mass(a, (here | title) & ~self);
+        float beyond = x[TN_R_SENTENCE_TITLE] - 0.6F;
+        x[TN_R_COMPLETE] = beyond > 0 ? beyond / 0.4F : 0;
         x[TN_R_AROUND] = tn_evidence_mass(a, tn_evidence_in(a, v, from, to) & ~self & ~here);
     }
     x[TN_R_PASSAGE] = tn_evidence_mass(a, (title | a->in_text[p]) & ~self);
@@ -228,6 +233,7 @@ static void span_features(const tn_evidence *a, const tn_episode *ep, const tn_q
     x[TN_R_TOP_RANK] = ep->shown[p].rank == 0;
     x[TN_R_TURN] = (float)ep->shown[p].turn / 4.0F;
     own_features(a, own, s, x);
+    x[TN_R_TITLE_SAID] = s->title && x[TN_R_IN_QUESTION] > 0.6F;
     shape_features(f, s, x);
     if (s->title) {
         uint32_t n = s->word_end - s->word_begin;
@@ -254,6 +260,18 @@ static bool kind_said(const tn_lens *l, const tn_question_form *f, const tn_view
             same = t->words[i].term == v->words[s->word_begin + i].term;
         for (uint32_t i = 0; same && i < lead; i++)
             if (text->words[i].term == focus) return true;
+    }
+    return false;
+}
+
+/* Does span i lie inside a longer one that is no mere phrase? */
+static bool is_part(const tn_answer_span *spans, uint32_t n, uint32_t i) {
+    const tn_answer_span *s = &spans[i];
+    for (uint32_t k = 0; k < n; k++) {
+        const tn_answer_span *o = &spans[k];
+        if (k == i || o->title || o->shape == TN_SHAPE_PHRASE) continue;
+        bool inside = o->word_begin <= s->word_begin && o->word_end >= s->word_end;
+        if (inside && o->word_end - o->word_begin > s->word_end - s->word_begin) return true;
     }
     return false;
 }
@@ -299,6 +317,7 @@ tern_status tn_reader_score(tn_episode *ep, const tn_evidence *a, const tn_quest
             const struct tn_read *r = &l->reads[p];
             const tn_view *own = spans[i].title ? &r->title : &r->text;
             s->x[TN_R_MENTIONS] = mentions(l, own, &spans[i]);
+            s->x[TN_R_PART] = !spans[i].title && is_part(spans, n_spans, i);
             s->x[TN_R_KIND_SAID] = kind_said(l, form, own, &spans[i]);
             for (int k = 0; k < TN_N_READER; k++) s->score += tn_reader_weights[k] * s->x[k];
         }

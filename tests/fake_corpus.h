@@ -136,7 +136,7 @@ static void scripted_free(tern_policy *p) {
     (void)p;
 }
 
-static scripted scripted_policy(const char *const *lines, int n) {
+static inline scripted scripted_policy(const char *const *lines, int n) {
     return (scripted){.policy = {.name = "scripted",
                                  .kind = TN_POLICY_WRITING,
                                  .write = scripted_write,
