@@ -4,8 +4,8 @@
 #include "retriever/search_filter.h"
 #include "retriever/text/bm25.h"
 
-/* Hybrid takes this many from each list, or k if that is more. 100 each: deeper lists change no
- * hit in the first ten, because both scores of every candidate are worked out exactly. */
+/* Hybrid takes this many from each list, or k if that is more. A passage in neither list scores at
+ * most what the two last ones would together, which hardly ever reaches the first ten. */
 enum { TN_HYBRID_DEPTH = 100 };
 
 struct tern_searcher {

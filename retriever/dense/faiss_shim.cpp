@@ -181,7 +181,6 @@ struct RowLists : faiss::InvertedLists {
     void resize(size_t, size_t) override { FAISS_THROW_MSG("mapped lists are read-only"); }
 };
 
-/* Makes FAISS look only at ids whose bit is set. */
 struct Search {
     const float *query;
     size_t k, effort;

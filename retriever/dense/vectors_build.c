@@ -261,7 +261,7 @@ static tern_status make_lists(const tn_faiss_rows *rows, lists *l, tern_error *e
     return TERN_OK;
 }
 
-/* Write a part and note where it stands; the header is written again with the parts' places. */
+/* Where the next part will stand: the header comes first in the file and names them all. */
 static uint64_t place_part(uint64_t *end, uint64_t n_bytes) {
     uint64_t at = (*end + 63) & ~UINT64_C(63);
     *end = at + n_bytes;
