@@ -1,5 +1,6 @@
 /* cmd_train.c - tern train: a better searcher from questions, with or without answers. */
 #include "cli/cli.h"
+#include "cli/train_split.h"
 #include "tern/eval.h"
 #include "trainer/ccs.h"
 #include "trainer/ccs_run.h"
@@ -10,7 +11,7 @@
 
 static struct {
     const char *recipe, *out, *reward, *start, *advantage, *held_out;
-    int64_t steps, batch, group, hidden, seed, checkpoint;
+    int64_t steps, batch, group, hidden, seed, checkpoint, dev;
     double lr, kl;
     bool dry_run;
 } args;
@@ -20,6 +21,7 @@ static size_t options(tn_opt *opts, size_t cap) {
     args.out = "run";
     args.steps = args.batch = args.group = args.hidden = args.seed = -1;
     args.checkpoint = 10;
+    args.dev = 50;
     args.lr = args.kl = NAN;
     args.dry_run = false;
     const tn_opt own[] = {
@@ -44,6 +46,7 @@ static size_t options(tn_opt *opts, size_t cap) {
         {"held-out", 0, TN_OPT_STRING, &args.held_out, "FILE",
          "judge on these questions (default: 50 of QUESTIONS, not trained on)"},
         {"checkpoint", 0, TN_OPT_INT, &args.checkpoint, "N", "steps between checkpoints (10)"},
+        {"dev", 0, TN_OPT_INT, &args.dev, "N", "split: questions for dev.jsonl (default 50)"},
         {"dry-run", 0, TN_OPT_FLAG, &args.dry_run, NULL,
          "only measure how long it will take; write nothing"},
     };
@@ -164,10 +167,12 @@ static int print(tn_cli *cli, const tn_recipe *recipe, const tn_ccs_result *r) {
 static int run(tn_cli *cli, int argc, char **argv) {
     tn_opt opts[TN_OPTS_MAX];
     size_t n_opts = options(opts, TN_OPTS_MAX);
-    int code = tn_cli_parse(cli, argc, argv, opts, n_opts, 3, 3);
+    int code = tn_cli_parse(cli, argc, argv, opts, n_opts, 2, SIZE_MAX);
     if (code >= 0) return code;
+    if (strcmp(cli->args[0], "split") == 0) return tn_train_split(cli, args.dev, args.out);
     if (strcmp(cli->args[0], "ccs") != 0)
-        return tn_cli_usage(cli, "no method '%s'; there is ccs", cli->args[0]);
+        return tn_cli_usage(cli, "no method '%s'; there are ccs and split", cli->args[0]);
+    if (cli->n_args != 3) return tn_cli_usage(cli, "needs an index and a file of questions");
     if (args.checkpoint < 1 || args.checkpoint > UINT32_MAX)
         return tn_cli_usage(cli, "--checkpoint must be 1 or more");
     tn_ccs_opts o = {
@@ -196,7 +201,7 @@ static int run(tn_cli *cli, int argc, char **argv) {
 
 const tn_command tn_cmd_train = {
     .name = "train",
-    .synopsis = "ccs INDEX QUESTIONS",
+    .synopsis = "ccs INDEX QUESTIONS | split QUESTIONS [TESTS...]",
     .summary = "train the searcher on questions; no answers needed",
     .details =
         "Plays every question several times over the index, rewards the searches from whose "
@@ -210,7 +215,13 @@ const tn_command tn_cmd_train = {
         "\n"
         "The run keeps its files in --out: policy.json for `tern ask --policy`, report.html,\n"
         "metrics.jsonl and TensorBoard events. Stopped in whatever way, the same command goes on\n"
-        "after the last checkpoint and ends with the same weights.",
+        "after the last checkpoint and ends with the same weights.\n"
+        "\n"
+        "`train split` cuts a question file in two by the hash of the ids: --dev questions to "
+        "make\n"
+        "choices on, the rest to train on, as dev.jsonl and train.jsonl in --out. With files of\n"
+        "test questions it also looks for training questions that share eight words in a row with\n"
+        "one of those, and fails when there are any.",
     .run = run,
     .options = options,
     .examples = "tern questions docs.tern -o questions.jsonl\n"

@@ -22,8 +22,10 @@ size_t tn_agent_options(tn_agent_args *a, tn_opt *opts) {
          "answer the questions with the agent and score EM and F1"},
         {"turns", 't', TN_OPT_INT, &a->turns, "N", "agent: searches at most (default 4)"},
         {"top-k", 0, TN_OPT_INT, &a->top_k, "N", "agent: new passages per search (default 3)"},
+        {"policy", 0, TN_OPT_STRING, &a->policy, "FILE",
+         "agent: a trained policy.json searches (default: the embedded policy)"},
         {"llm", 0, TN_OPT_STRING, &a->llm, "URL",
-         "agent: an OpenAI-compatible server searches (default: the embedded policy)"},
+         "agent: a model behind an OpenAI-compatible server searches"},
         {"model", 0, TN_OPT_STRING, &a->model, "NAME", "agent: the model to ask that server for"},
         {"obs-style", 0, TN_OPT_STRING, &a->obs_style, "STYLE",
          "agent: how a model sees passages: search-r1 (default), verl or plain"},
@@ -37,6 +39,10 @@ size_t tn_agent_options(tn_agent_args *a, tn_opt *opts) {
     };
     memcpy(opts, all, sizeof all);
     return TN_AGENT_OPTS;
+}
+
+static const char *policy_name(const tn_agent_args *a) {
+    return a->policy ? a->policy : a->llm ? "llm" : "embedded";
 }
 
 static int style_of(const char *name) {
@@ -53,6 +59,7 @@ int tn_agent_check(const tn_cli *cli, const tn_agent_args *a) {
         return tn_cli_usage(cli, "--turns and --top-k must be within 1 to 64");
     if (a->obs_tokens < 0 || a->obs_tokens > 1000000)
         return tn_cli_usage(cli, "--obs-tokens must be within 0 to 1000000");
+    if (a->policy && a->llm) return tn_cli_usage(cli, "--policy and --llm are two searchers");
     if (a->model && !a->llm) return tn_cli_usage(cli, "--model needs --llm URL");
     if ((a->oracle || a->withheld || a->results) && !a->run && !a->answers)
         return tn_cli_usage(cli, "--oracle, --withheld and --results need --agent");
@@ -60,6 +67,7 @@ int tn_agent_check(const tn_cli *cli, const tn_agent_args *a) {
 }
 
 static tern_status open_policy(const tn_agent_args *a, tern_policy **policy, tern_error *err) {
+    if (a->policy) return tern_policy_load(a->policy, policy, err);
     if (!a->llm) return tern_policy_embedded(policy, err);
     tern_llm_opts o = tern_llm_defaults();
     o.url = a->llm;
@@ -105,7 +113,7 @@ void tn_agent_add_json(const tn_agent_args *a, const tern_agent_report *r,
                   (unsigned long long)r->n_resumed, (unsigned long long)stats->n_passages,
                   stats->hash);
     tn_buf_str(b, "\"policy\":");
-    tn_json_escape(a->llm ? "llm" : "embedded", a->llm ? 3 : 8, b);
+    tn_json_escape(policy_name(a), strlen(policy_name(a)), b);
     tn_buf_printf(b, ",\"turns\":%lld,\"top_k\":%lld,\"seconds\":%.3f", (long long)a->turns,
                   (long long)a->top_k, r->seconds);
     add_share(b, "supporting_recall", r->supporting_recall);
@@ -137,8 +145,7 @@ void tn_agent_add_table(const tn_cli *cli, const tn_agent_args *a, const tern_ag
     tn_buf_printf(b, " passages, hash %s\n", stats->hash);
     tn_add_count(b, r->n_questions);
     tn_buf_printf(b, " questions, %s policy, %lld searches of %lld passages, %.1f s\n\n",
-                  a->llm ? "model" : "embedded", (long long)a->turns, (long long)a->top_k,
-                  r->seconds);
+                  policy_name(a), (long long)a->turns, (long long)a->top_k, r->seconds);
     tn_buf_printf(b, "%s%-22s%12s%10s%s\n", tn_style(cli, "bold"), "supporting passages", "recall",
                   "all", tn_style(cli, "reset"));
     add_row(b, "agent", r->supporting_recall, r->all_supporting);

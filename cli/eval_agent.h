@@ -7,11 +7,11 @@
 typedef struct tn_agent_args {
     bool run, answers; /* --agent, --answers */
     bool oracle, withheld;
-    const char *llm, *model, *results, *obs_style;
+    const char *policy, *llm, *model, *results, *obs_style;
     int64_t turns, top_k, obs_tokens;
 } tn_agent_args;
 
-enum { TN_AGENT_OPTS = 11 };
+enum { TN_AGENT_OPTS = 12 };
 
 /* Set the defaults and fill opts[TN_AGENT_OPTS]. Returns TN_AGENT_OPTS. */
 size_t tn_agent_options(tn_agent_args *args, tn_opt *opts);
