@@ -186,6 +186,7 @@ typedef struct judging {
     tn_run *run;
     const tern_policy *policy;
     tn_judged *out;
+    double temperature;
     bool stories;
 } judging;
 
@@ -196,7 +197,7 @@ static void judge_some(void *arg, size_t begin, size_t end, int worker) {
         tn_free(j->out[i].story);
         note(j->run,
              tn_judge(&j->run->stage, &j->run->stage.players[worker], j->policy, &j->run->held[i],
-                      j->stories && i < TN_STORIES_MAX, &j->out[i], &err),
+                      j->temperature, j->stories && i < TN_STORIES_MAX, &j->out[i], &err),
              &err);
     }
 }
@@ -235,11 +236,13 @@ static tn_ccs_figures summarise(const tn_judged *j, size_t n) {
     return f;
 }
 
+/* At temperature 0, but for the uniform start: all its actions are best, so it is sampled. */
 static tern_status judge_all(tn_run *run, const tn_scorer *s, tn_judged *out, bool stories,
                              tn_ccs_figures *figures, tern_error *err) {
+    bool sample = s == &run->start && strcmp(run->opts.recipe.start, "uniform") == 0;
     tn_scorer_policy policy;
     tn_scorer_policy_init(&policy, s, "judged");
-    judging j = {run, &policy.base, out, stories};
+    judging j = {run, &policy.base, out, sample ? run->opts.recipe.temperature : 0, stories};
     uint64_t start = tn_clock_ns();
     tn_pool_for(run->pool, run->n_held, 1, judge_some, &j);
     run->result->s_judge += (double)(tn_clock_ns() - start) * 1e-9 * tn_pool_n_threads(run->pool);

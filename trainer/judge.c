@@ -1,4 +1,4 @@
-/* judge.c - a policy on one held-out question: best actions, all figures. See rollout.h. */
+/* judge.c - a policy on one held-out question: all figures. See rollout.h. */
 #include "trainer/html.h"
 #include "trainer/rollout.h"
 #include <math.h>
@@ -50,14 +50,15 @@ static tern_status gold_figures(const tn_task *task, const tn_played *e, tn_judg
 }
 
 tern_status tn_judge(const tn_stage *s, tn_player *p, const tern_policy *policy,
-                     const tn_task *task, bool with_story, tn_judged *out, tern_error *err) {
+                     const tn_task *task, double temperature, bool with_story, tn_judged *out,
+                     tern_error *err) {
     *out = (tn_judged){
         .recall = NAN, .all = NAN, .in_evidence = NAN, .em = NAN, .f1 = NAN, .searches = 0};
     tn_played e;
     tn_arena_reset(&p->arena);
     size_t n_arms;
     const tn_reward *arms = tn_reward_list(&n_arms);
-    tern_status st = tn_play(s, p, policy, task, 0, 0, true, &e, err);
+    tern_status st = tn_play(s, p, policy, task, temperature, 0, true, &e, err);
     for (size_t a = 0; a < TN_ARMS_MAX; a++) out->rewards[a] = NAN;
     for (size_t a = 0; a < n_arms && a < TN_ARMS_MAX && st == TERN_OK; a++) {
         bool blind = strcmp(arms[a].name, "gold-answer") == 0 ? task->gold.n_answers == 0

@@ -2,11 +2,14 @@
  *
  * ccs-lexical stands in for the neural reconstructor: the question counts as rebuilt to the degree
  * that its words, weighted by idf, can be read back.
- *   R = 1/2 cos(q, observations) + 1/2 max over linked pairs (i, j) of cover(q, i u j)
+ *   R = 1/2 cover(q, all observations) + 1/2 max over linked pairs (i, j) of cover(q, i u j)
  * A pair is linked when one passage names the other's title, or the question names both: a
  * multi-hop question is rebuilt from passages that hang together, not from any two that share
  * words. A single passage is a pair with itself, at 0.8: one page on the subject rebuilds the
- * subject, not the question. The share was chosen on training questions. */
+ * subject, not the question. The share was chosen on training questions. R never falls when more is
+ * found: with a cosine in place of the first term, which every further passage dilutes, training
+ * from the uniform policy ended in episodes of one search (docs/TRAINING.md).
+ */
 #include "trainer/reward.h"
 #include "core/base/rng.h"
 #include "core/base/strmap.h"
@@ -216,13 +219,24 @@ static double best_pair(const seen_passage *p, size_t n, const double *idf, size
     return best / total;
 }
 
-static tern_status linked_reward(const tn_reward_input *in, double *value, tern_error *err) {
+static double cover_of_all(const seen_passage *p, size_t n, const double *idf, size_t n_terms) {
+    seen_passage together = {0};
+    double total = 0;
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < Q_TERMS_MAX / 64; k++) together.covers[k] |= p[i].covers[k];
+    for (size_t i = 0; i < n_terms; i++) total += idf[i];
+    return total > 0 ? covered(&together, &together, idf, n_terms) / total : 0;
+}
+
+/* *all: share of the question covered by all passages together; *pair: by the best linked pair. */
+static tern_status cover_reward(const tn_reward_input *in, double *all, double *pair,
+                                tern_error *err) {
     bag q = {0};
     tn_buf question = {0};
     seen_passage *p = NULL;
     size_t n = 0, n_all = 0;
     double idf[Q_TERMS_MAX];
-    *value = 0;
+    *all = *pair = 0;
     tern_status st = bag_add(&q, in->analyzer, in->question, err);
     if (st != TERN_OK) goto done;
     size_t n_terms = q.terms.n < Q_TERMS_MAX ? q.terms.n : Q_TERMS_MAX;
@@ -242,7 +256,8 @@ static tern_status linked_reward(const tn_reward_input *in, double *value, tern_
             st = passage_prepare(&p[n++], &q, &question, in->analyzer, err);
             if (st != TERN_OK) goto done;
         }
-    *value = best_pair(p, n, idf, n_terms);
+    *pair = best_pair(p, n, idf, n_terms);
+    *all = cover_of_all(p, n, idf, n_terms);
 done:
     for (size_t i = 0; i < n; i++) {
         tn_buf_deinit(&p[i].folded_title);
@@ -257,10 +272,9 @@ done:
 /* --- the arms --- */
 
 static tern_status ccs_lexical(const tn_reward_input *in, double *value, tern_error *err) {
-    double cos = 0, pair = 0;
-    tern_status st = cosine_reward(in, in->masked, READ_PASSAGES, &cos, err);
-    if (st == TERN_OK) st = linked_reward(in, &pair, err);
-    *value = (cos + pair) / 2;
+    double all = 0, pair = 0;
+    tern_status st = cover_reward(in, &all, &pair, err);
+    *value = (all + pair) / 2;
     return st;
 }
 

@@ -88,15 +88,15 @@ TERN_MUST_USE tern_status tn_group_play(const tn_stage *s, tn_player *p, const t
 /* --- judging on held-out questions --- */
 
 enum { TN_ARMS_MAX = 8 };
-/* One question's figures at temperature 0. Gold figures are NAN where there is no gold. */
+/* One question's figures. Gold figures are NAN where there is no gold. */
 typedef struct tn_judged {
     double recall, all, in_evidence, em, f1, searches;
     double rewards[TN_ARMS_MAX]; /* in the order of tn_reward_list; NAN: needs gold */
     tn_leakage leakage;
     char *story; /* what was searched and found, as HTML list items; heap; NULL: not kept */
 } tn_judged;
-/* with_story: keep the story. The player's arena is reset. */
+/* temperature 0: the best actions. with_story: keep the story. The player's arena is reset. */
 TERN_MUST_USE tern_status tn_judge(const tn_stage *s, tn_player *p, const tern_policy *policy,
-                                   const tn_task *task, bool with_story, tn_judged *out,
-                                   tern_error *err);
+                                   const tn_task *task, double temperature, bool with_story,
+                                   tn_judged *out, tern_error *err);
 #endif
