@@ -11,6 +11,7 @@
     X(ask)                                                                                         \
     X(serve)                                                                                       \
     X(eval)                                                                                        \
+    X(questions)                                                                                   \
     X(train)                                                                                       \
     X(convert)                                                                                     \
     X(bench)                                                                                       \
