@@ -69,7 +69,8 @@ static tn_entity *entity_of(tn_facts *f, const uint32_t *terms, uint32_t n) {
     return NULL;
 }
 
-static bool same_terms(const tn_facts *f, const tn_view *v, uint32_t n_words, const tn_entity *e) {
+/* Are the content words of a title, or all its words when none is content, the entity's terms? */
+static bool same_terms(const tn_view *v, uint32_t n_words, const tn_entity *e) {
     uint32_t k = 0;
     bool any = false;
     for (uint32_t i = 0; i < n_words; i++) any |= tn_word_is_content(&v->words[i]);
@@ -78,7 +79,6 @@ static bool same_terms(const tn_facts *f, const tn_view *v, uint32_t n_words, co
         if (k == e->n_terms || e->terms[k] != v->words[i].term) return false;
         k++;
     }
-    (void)f;
     return k == e->n_terms && k > 0;
 }
 
@@ -205,7 +205,7 @@ static void count_asked(tn_facts *f) {
         tn_entity *e = &f->entities[i];
         for (size_t p = 0; p < f->lens->n_reads && !e->read; p++) {
             const tn_view *title = &f->lens->reads[p].title;
-            e->read = same_terms(f, title, title_words(title), e);
+            e->read = same_terms(title, title_words(title), e);
         }
         if (e->sentence_cover < 0) e->sentence_cover = 0;
         f->n_asked += e->asked;
@@ -262,10 +262,6 @@ tern_status tn_facts_gather(tn_episode *ep, tn_facts *f, tern_error *err) {
 
 /* --- features --------------------------------------------------------------------------------- */
 
-static bool query_holds(const tn_view *query, uint32_t term) {
-    return tn_view_has(query, term);
-}
-
 /* The largest share of the terms' mass that one earlier query holds; with `jaccard`, the overlap in
  * both directions, counted in terms. */
 static float in_queries(const tn_facts *f, const uint32_t *terms, uint32_t n, bool jaccard) {
@@ -274,7 +270,7 @@ static float in_queries(const tn_facts *f, const uint32_t *terms, uint32_t n, bo
         float mass = 0, all = 0;
         uint32_t shared = 0, n_query = 0;
         for (uint32_t i = 0; i < n; i++) {
-            bool has = query_holds(&f->queries[q], terms[i]);
+            bool has = tn_view_has(&f->queries[q], terms[i]);
             float w = f->lens->weight[terms[i]] + 1e-6F;
             all += w;
             if (has) mass += w;

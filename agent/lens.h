@@ -85,9 +85,6 @@ size_t tn_title_base(const char *title, size_t len);
 static inline bool tn_word_is_content(const tn_word *w) {
     return !(w->flags & TN_WORD_STOP);
 }
-static inline const char *tn_lens_term(const tn_lens *l, uint32_t term) {
-    return l->vocab.keys[term].s;
-}
 bool tn_view_has(const tn_view *v, uint32_t term);
 
 #endif

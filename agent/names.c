@@ -41,13 +41,19 @@ static bool in_name(const tn_word *w) {
     return (w->flags & TN_WORD_CAP) && !((w->flags & TN_WORD_FIRST) && (w->flags & TN_WORD_STOP));
 }
 
+/* Can a name begin at word i? A capitalised stop word ("The") only with a further one after it. */
+static bool begins_name(const tn_view *v, uint32_t i) {
+    if (!in_name(&v->words[i])) return false;
+    if (!(v->words[i].flags & TN_WORD_STOP) || v->n_words == 1) return true;
+    return i + 1 < v->n_words && in_name(&v->words[i + 1]) &&
+           (v->words[i + 1].flags & TN_WORD_JOINED);
+}
+
 /* Maximal runs of capitalised words; numbers may follow ("Apollo 11"), at most two joints in a row
  * may lie between. A run with joints also gives its parts: "Tom Hanks and the Terminal". */
 static void capital_runs(name_list *l, const tn_view *v) {
     for (uint32_t i = 0; i < v->n_words;) {
-        if (!in_name(&v->words[i]) || (v->words[i].flags & TN_WORD_STOP && v->n_words > 1 &&
-                                       !(i + 1 < v->n_words && in_name(&v->words[i + 1]) &&
-                                         v->words[i + 1].flags & TN_WORD_JOINED))) {
+        if (!begins_name(v, i)) {
             i++;
             continue;
         }

@@ -7,8 +7,8 @@
 #include <xxhash.h>
 #include "core/base/mem.h"
 
-/* Above this many passages listing the titles costs more at start (0.3 s here, every stored block
- * is touched) than looking up the few hundred names of an episode. */
+/* Above this many passages, listing the titles at the start (every stored block is touched) costs
+ * more than looking up the few hundred names of an episode one by one. */
 enum { LIST_MAX = 500000 };
 
 struct tn_titles {
@@ -96,6 +96,18 @@ void tn_titles_free(tn_titles *t) {
 
 /* --- the table -------------------------------------------------------------------------------- */
 
+/* Models quote freely: a phrase that occurs nowhere is searched for again by its words. */
+static tern_status search_unquoted(tn_index_tools *t, const char *query, size_t query_len,
+                                   const tern_search_opts *o, tern_hit *hits, size_t *n_hits,
+                                   tern_error *err) {
+    tn_buf words = {0};
+    for (size_t i = 0; i < query_len; i++) tn_buf_char(&words, query[i] == '"' ? ' ' : query[i]);
+    tern_status st = tn_buf_status(&words, err);
+    if (st == TERN_OK) st = tern_search(t->searcher, words.data, words.len, o, hits, n_hits, err);
+    tn_buf_deinit(&words);
+    return st;
+}
+
 static tern_status tool_search(void *ud, const char *query, size_t query_len, size_t k,
                                const uint32_t *exclude, size_t n_exclude, uint32_t *refs,
                                size_t *n_refs, tern_error *err) {
@@ -114,6 +126,8 @@ static tern_status tool_search(void *ud, const char *query, size_t query_len, si
     o.exclude = t->exclude;
     o.n_exclude = n;
     tern_status st = tern_search(t->searcher, query, query_len, &o, hits, n_refs, err);
+    if (st == TERN_OK && *n_refs == 0 && memchr(query, '"', query_len))
+        st = search_unquoted(t, query, query_len, &o, hits, n_refs, err);
     for (size_t i = 0; st == TERN_OK && i < *n_refs; i++) refs[i] = hits[i].ref;
     return st;
 }

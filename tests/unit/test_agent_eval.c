@@ -1,4 +1,5 @@
 /* test_agent_eval.c - the agent over a real index: asking, evaluating, resuming. */
+#include "agent/tools.h"
 #include "core/base/file.h"
 #include "tern/agent.h"
 #include "tests/test.h"
@@ -168,6 +169,39 @@ TEST(an_agent_asks_an_index_and_cites_its_file) {
     CHECK_EQ(a->citations[0].line_begin, 18);
     tern_answer_free(a);
     tern_agent_free(agent);
+    close_bench(&b);
+}
+
+TEST(a_phrase_that_occurs_nowhere_is_searched_by_its_words) {
+    bench b = open_bench();
+    tn_index_tools *t = NULL;
+    uint32_t refs[4];
+    size_t n = 0;
+    CHECK_OK(tn_index_tools_new(b.ix, NULL, TERN_MODE_BM25, TERN_NO_TIME, &t, &b.err), b.err);
+    tn_agent_tools tools = tn_index_tools_table(t);
+    const char *q = "\"Cedarwick mayor mill\"";
+    CHECK_OK(tools.search(tools.ud, q, strlen(q), 4, NULL, 0, refs, &n, &b.err), b.err);
+    CHECK_EQ(n, 4);
+    tn_index_tools_free(t);
+    close_bench(&b);
+}
+
+TEST(titles_are_known_with_and_without_a_list_of_them) {
+    bench b = open_bench();
+    tn_titles *titles = NULL;
+    CHECK_OK(tn_titles_new(b.ix, &titles, &b.err), b.err);
+    for (int listed = 0; listed < 2; listed++) {
+        tn_index_tools *t = NULL;
+        CHECK_OK(tn_index_tools_new(b.ix, listed ? titles : NULL, TERN_MODE_BM25, TERN_NO_TIME, &t,
+                                    &b.err),
+                 b.err);
+        tn_agent_tools tools = tn_index_tools_table(t);
+        CHECK(tools.title_known(tools.ud, "cedarwick", 9));
+        CHECK(tools.title_known(tools.ud, "ODO CEDARWICKSON", 16));
+        CHECK(!tools.title_known(tools.ud, "Odo", 3));
+        tn_index_tools_free(t);
+    }
+    tn_titles_free(titles);
     close_bench(&b);
 }
 
