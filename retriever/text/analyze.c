@@ -17,12 +17,18 @@
 #include "core/base/mem.h"
 
 enum {
-    TERM_MAX = 255,       /* bytes of a term */
-    SURFACE_MAX = 1020,   /* bytes of a word that are looked at */
+    TERM_MAX = 255,     /* bytes of a term */
+    SURFACE_MAX = 1020, /* bytes of a word that are looked at */
+    PENDING_MAX = 16,
     MEMO_BYTES = 96 << 20 /* the memo is emptied beyond this (a million words), between two texts */
 };
 
 typedef enum { SEP, WORD, APOSTROPHE, WIDE } byte_class;
+
+typedef struct pending {
+    tn_memo_key key;
+    uint32_t begin, end;
+} pending;
 
 struct tn_analyzer {
     struct sb_stemmer *stemmer; /* NULL: none */
@@ -37,6 +43,8 @@ struct tn_analyzer {
      * TN_MEMO_KEY_BYTES. */
     char surface[SURFACE_MAX + 8];
     size_t surface_len;
+    pending pending[PENDING_MAX]; /* short words read, not yet looked up */
+    size_t n_pending;
     tn_buf folded;
     tn_token *tokens;
     size_t n, tokens_cap;
@@ -194,19 +202,49 @@ static tern_status derive(tn_analyzer *a, const char *surface, size_t len, tn_me
     return TERN_OK;
 }
 
-/* The token for surface[0..surface_len), which stands at bytes [begin, end) of the text. */
-static tern_status emit(tn_analyzer *a, size_t begin, size_t end, tern_error *err) {
-    tn_memo_entry *w = tn_word_memo_add(&a->memo, a->surface, a->surface_len);
+static tern_status add_token(tn_analyzer *a, const tn_memo_key *key, const char *surface,
+                             uint32_t begin, uint32_t end, tern_error *err) {
+    tn_memo_entry *w = tn_word_memo_add(&a->memo, key, surface);
     if (!w) return no_memory(err);
     if (!w->term) { /* new, or its derivation ran out of memory the last time */
-        tern_status st = derive(a, a->surface, a->surface_len, w, err);
+        tern_status st = derive(a, surface, key->len, w, err);
         if (st != TERN_OK) return st;
     }
     if (w->term_len == 0) return TERN_OK; /* folding left nothing */
     if (TN_GROW(a->tokens, a->tokens_cap, a->n + 1) != 0) return no_memory(err);
-    a->tokens[a->n++] = (tn_token){w->term,       w->term_len, a->position++, (uint32_t)begin,
-                                   (uint32_t)end, w->word,     w->is_stop};
+    a->tokens[a->n++] = (tn_token){.term = w->term,
+                                   .term_len = w->term_len,
+                                   .position = a->position++,
+                                   .begin = begin,
+                                   .end = end,
+                                   .word = w->word,
+                                   .is_stop = w->is_stop};
     return TERN_OK;
+}
+
+/* Turn the pending words into tokens. */
+static tern_status flush(tn_analyzer *a, tern_error *err) {
+    tern_status st = TERN_OK;
+    for (size_t i = 0; i < a->n_pending && st == TERN_OK; i++) {
+        const pending *p = &a->pending[i];
+        st = add_token(a, &p->key, (const char *)p->key.bytes, p->begin, p->end, err);
+    }
+    a->n_pending = 0;
+    return st;
+}
+
+/* The word in surface, which stands at bytes [begin, end) of the text. Its memo slot is fetched
+ * while the scan goes on; only a long word, which does not fit its key, is looked up at once. */
+static tern_status emit(tn_analyzer *a, size_t begin, size_t end, tern_error *err) {
+    const tn_memo_key key = tn_word_memo_key(a->surface, a->surface_len);
+    if (key.len <= TN_MEMO_KEY_BYTES) {
+        tn_word_memo_prefetch(&a->memo, &key);
+        a->pending[a->n_pending++] = (pending){key, (uint32_t)begin, (uint32_t)end};
+        return a->n_pending < PENDING_MAX ? TERN_OK : flush(a, err);
+    }
+    tern_status st = flush(a, err);
+    if (st == TERN_OK) st = add_token(a, &key, a->surface, (uint32_t)begin, (uint32_t)end, err);
+    return st;
 }
 
 /* --- the scan --- */
@@ -375,7 +413,7 @@ tern_status tn_analyze(tn_analyzer *a, const char *s, size_t n, const tn_token *
     *tokens = NULL;
     *n_tokens = 0;
     bound_memo(a);
-    a->n = 0;
+    a->n = a->n_pending = 0;
     a->position = 0;
     for (size_t i = 0; i < n;) {
         byte_class class = a->classes[(unsigned char)s[i]];
@@ -399,6 +437,8 @@ tern_status tn_analyze(tn_analyzer *a, const char *s, size_t n, const tn_token *
         }
         if (st != TERN_OK) return st;
     }
+    tern_status st = flush(a, err);
+    if (st != TERN_OK) return st;
     keep_stops_if_nothing_else(a);
     *tokens = a->tokens;
     *n_tokens = a->n;

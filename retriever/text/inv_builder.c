@@ -196,6 +196,8 @@ static tern_status number_terms(tn_inv_builder *b, const tn_token *tokens, size_
     }
     if (TN_GROW(b->numbers, b->numbers_cap, n) != 0) return no_memory(err);
     for (size_t i = 0; i < n; i++) {
+        if (i + AHEAD < n && tokens[i + AHEAD].word < b->words_cap)
+            __builtin_prefetch(&b->term_of_word[tokens[i + AHEAD].word]);
         b->numbers[i] = TN_STRMAP_NONE;
         if (tokens[i].is_stop) continue;
         tern_status st = term_number(b, &tokens[i], &b->numbers[i], err);

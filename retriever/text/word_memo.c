@@ -28,6 +28,16 @@ static uint64_t hash_of(const uint64_t key[2], size_t len) {
     return h ^ h >> 32;
 }
 
+tn_memo_key tn_word_memo_key(const char *surface, size_t len) {
+    tn_memo_key key = {.len = len};
+    if (len > TN_MEMO_KEY_BYTES)
+        key.bytes[0] = XXH3_64bits(surface, len);
+    else
+        memcpy(key.bytes, surface, sizeof key.bytes);
+    key.hash = hash_of(key.bytes, len);
+    return key;
+}
+
 static int rehash(tn_word_memo *m) {
     uint32_t n_slots = m->n_slots ? m->n_slots * 2 : SLOTS_MIN;
     tn_memo_entry *slots = n_slots ? tn_calloc(n_slots, sizeof *slots) : NULL;
@@ -51,23 +61,22 @@ static bool is_long_word(const tn_memo_entry *e, const char *surface, size_t len
     return memcmp(word, surface, len) == 0;
 }
 
-tn_memo_entry *tn_word_memo_add(tn_word_memo *m, const char *surface, size_t len) {
-    const bool is_long = len > TN_MEMO_KEY_BYTES;
-    uint64_t key[2];
-    memcpy(key, surface, sizeof key);
-    if (is_long) key[0] = XXH3_64bits(surface, len), key[1] = 0;
+tn_memo_entry *tn_word_memo_add(tn_word_memo *m, const tn_memo_key *key, const char *surface) {
+    const bool is_long = key->len > TN_MEMO_KEY_BYTES;
     if (m->n >= m->n_slots / 2 && rehash(m) != 0) return NULL;
-    uint64_t i = hash_of(key, len) & (m->n_slots - 1);
+    uint64_t i = key->hash & (m->n_slots - 1);
     for (; m->slots[i].len; i = (i + 1) & (m->n_slots - 1)) {
         tn_memo_entry *e = &m->slots[i];
-        if (e->key[0] != key[0] || e->len != len) continue;
-        if (is_long ? is_long_word(e, surface, len) : e->key[1] == key[1]) return e;
+        if (e->key[0] != key->bytes[0] || e->len != key->len) continue;
+        if (is_long ? is_long_word(e, surface, key->len) : e->key[1] == key->bytes[1]) return e;
     }
+    uint64_t second = key->bytes[1];
     if (is_long) {
-        const char *word = tn_arena_strndup(&m->long_words, surface, len);
+        const char *word = tn_arena_strndup(&m->long_words, surface, key->len);
         if (!word) return NULL;
-        memcpy(&key[1], &word, sizeof word);
+        memcpy(&second, &word, sizeof word);
     }
-    m->slots[i] = (tn_memo_entry){{key[0], key[1]}, NULL, m->n++, (uint16_t)len, 0, false};
+    m->slots[i] =
+        (tn_memo_entry){.key = {key->bytes[0], second}, .word = m->n++, .len = (uint16_t)key->len};
     return &m->slots[i];
 }

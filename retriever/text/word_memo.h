@@ -9,8 +9,14 @@
 
 enum { TN_MEMO_KEY_BYTES = 16 };
 
+typedef struct tn_memo_key {
+    uint64_t bytes[2]; /* the word, zeros after it; of a longer one its hash, and 0 */
+    uint64_t hash;
+    size_t len;
+} tn_memo_key;
+
 typedef struct tn_memo_entry {
-    uint64_t key[2];  /* the word, zeros after it; of a longer one its hash and its address */
+    uint64_t key[2];  /* as in tn_memo_key; of a longer word its hash and its address */
     const char *term; /* NULL: not derived yet; set by the caller */
     uint32_t word;    /* 0, 1, 2, ... in order of first sight */
     uint16_t len;     /* of the surface word; 0: the slot is empty */
@@ -25,9 +31,13 @@ typedef struct tn_word_memo {
 } tn_word_memo; /* zero-initialise to start */
 
 void tn_word_memo_deinit(tn_word_memo *m); /* empty again */
-/* The word's entry, made if it is new; valid until the next call. surface: len bytes, 1..1020, then
- * zeros up to TN_MEMO_KEY_BYTES. NULL: no memory. */
-tn_memo_entry *tn_word_memo_add(tn_word_memo *m, const char *surface, size_t len);
+/* surface: len bytes, 1..1020, then zeros up to TN_MEMO_KEY_BYTES. */
+tn_memo_key tn_word_memo_key(const char *surface, size_t len);
+static inline void tn_word_memo_prefetch(const tn_word_memo *m, const tn_memo_key *key) {
+    if (m->n_slots) __builtin_prefetch(&m->slots[key->hash & (m->n_slots - 1)]);
+}
+/* The word's entry, made if it is new; valid until the next call. NULL: no memory. */
+tn_memo_entry *tn_word_memo_add(tn_word_memo *m, const tn_memo_key *key, const char *surface);
 size_t tn_word_memo_bytes(const tn_word_memo *m);
 
 #endif
