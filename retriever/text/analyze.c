@@ -233,15 +233,18 @@ static tern_status flush(tn_analyzer *a, tern_error *err) {
     return st;
 }
 
+static tern_status pend(tn_analyzer *a, const tn_memo_key *key, size_t begin, size_t end,
+                        tern_error *err) {
+    tn_word_memo_prefetch(&a->memo, key);
+    a->pending[a->n_pending++] = (pending){*key, (uint32_t)begin, (uint32_t)end};
+    return a->n_pending < PENDING_MAX ? TERN_OK : flush(a, err);
+}
+
 /* The word in surface, which stands at bytes [begin, end) of the text. Its memo slot is fetched
  * while the scan goes on; only a long word, which does not fit its key, is looked up at once. */
 static tern_status emit(tn_analyzer *a, size_t begin, size_t end, tern_error *err) {
     const tn_memo_key key = tn_word_memo_key(a->surface, a->surface_len);
-    if (key.len <= TN_MEMO_KEY_BYTES) {
-        tn_word_memo_prefetch(&a->memo, &key);
-        a->pending[a->n_pending++] = (pending){key, (uint32_t)begin, (uint32_t)end};
-        return a->n_pending < PENDING_MAX ? TERN_OK : flush(a, err);
-    }
+    if (key.len <= TN_MEMO_KEY_BYTES) return pend(a, &key, begin, end, err);
     tern_status st = flush(a, err);
     if (st == TERN_OK) st = add_token(a, &key, a->surface, (uint32_t)begin, (uint32_t)end, err);
     return st;
@@ -392,6 +395,39 @@ static tern_status scan_cjk(tn_analyzer *a, const char *s, size_t n, size_t *i, 
     }
 }
 
+/* Is s[begin..end), a run of ASCII letters and digits, a word as it stands? It is unless it goes on
+ * behind an apostrophe, a full stop, a comma or a byte above 0x7F, or is too long for a key. */
+static bool is_plain_word(const tn_analyzer *a, const char *s, size_t n, size_t begin, size_t end) {
+    if (end - begin > TN_MEMO_KEY_BYTES) return false;
+    if (end == n) return true;
+    const char next = s[end];
+    return a->classes[(unsigned char)next] == SEP && !(next == '.' && end - begin == 1) &&
+           !(next == ',' && is_digit(s[begin]));
+}
+
+/* Read the word, or the run of CJK characters, at s[*i]; *i moves behind it. */
+static tern_status scan(tn_analyzer *a, const char *s, size_t n, size_t *i, tern_error *err) {
+    const size_t begin = *i;
+    size_t end = begin, len;
+    while (end < n && a->classes[(unsigned char)s[end]] == WORD) end++;
+    if (end > begin && is_plain_word(a, s, n, begin, end)) {
+        const tn_memo_key key = tn_word_memo_key_ascii(s + begin, end - begin, n - begin);
+        *i = end;
+        return pend(a, &key, begin, end, err);
+    }
+    uint32_t cp;
+    if (end == begin && (len = tn_utf8_decode(s + begin, n - begin, &cp)) > 0 && is_cjk(cp))
+        return scan_cjk(a, s, n, i, err);
+    if (!word_at(a, s, n, begin, &len)) {
+        *i = begin + (len ? len : 1);
+        return TERN_OK;
+    }
+    begin_word(a);
+    *i = scan_initials(a, s, n, begin);
+    if (*i == 0) *i = scan_word(a, s, n, begin);
+    return emit(a, begin, *i, err);
+}
+
 static void keep_stops_if_nothing_else(tn_analyzer *a) {
     for (size_t i = 0; i < a->n; i++)
         if (!a->tokens[i].is_stop) return;
@@ -421,20 +457,7 @@ tern_status tn_analyze(tn_analyzer *a, const char *s, size_t n, const tn_token *
             i++;
             continue;
         }
-        tern_status st = TERN_OK;
-        uint32_t cp = 0;
-        size_t len = class == WIDE ? tn_utf8_decode(s + i, n - i, &cp) : 1;
-        if (class == WIDE && len && is_cjk(cp)) {
-            st = scan_cjk(a, s, n, &i, err);
-        } else if (!word_at(a, s, n, i, &len)) {
-            i += len ? len : 1;
-        } else {
-            size_t begin = i;
-            begin_word(a);
-            i = scan_initials(a, s, n, begin);
-            if (i == 0) i = scan_word(a, s, n, begin);
-            st = emit(a, begin, i, err);
-        }
+        tern_status st = scan(a, s, n, &i, err);
         if (st != TERN_OK) return st;
     }
     tern_status st = flush(a, err);

@@ -246,18 +246,26 @@ tern_status tn_inv_builder_add(tn_inv_builder *b, const char *title, size_t titl
 
 typedef struct chain {
     const tn_inv_builder *b;
-    uint32_t at, end, level;
+    const uint8_t *at, *end; /* of the slice; the link to the next follows */
+    uint32_t level;
 } chain;
+
+static chain chain_open(const tn_inv_builder *b, const build_term *t) {
+    const uint8_t *head = pool_at(b, t->head);
+    return (chain){b, head, head + slice_bytes(0) - 4, 0};
+}
 
 static uint64_t chain_read(chain *c) {
     uint64_t v = 0;
     for (unsigned shift = 0;; shift += 7) {
         if (c->at == c->end) {
-            memcpy(&c->at, pool_at(c->b, c->end), sizeof c->at);
+            uint32_t next;
+            memcpy(&next, c->end, sizeof next);
             if (c->level + 1 < N_LEVELS) c->level++;
+            c->at = pool_at(c->b, next);
             c->end = c->at + slice_bytes(c->level) - 4;
         }
-        uint8_t byte = *pool_at(c->b, c->at++);
+        uint8_t byte = *c->at++;
         v |= (uint64_t)(byte & 0x7F) << shift;
         if (byte < 0x80) return v;
     }
@@ -273,7 +281,7 @@ static tern_status unpack_term(const tn_inv_builder *b, const build_term *t, unp
     if (TN_GROW(u->docs, u->docs_cap, t->df) != 0 || TN_GROW(u->tfs, u->tfs_cap, t->df) != 0 ||
         TN_GROW(u->positions, u->positions_cap, t->cf) != 0)
         return no_memory(err);
-    chain c = {b, t->head, t->head + slice_bytes(0) - 4, 0};
+    chain c = chain_open(b, t);
     uint32_t doc = 0, position = 0, n = 0;
     for (uint32_t i = 0; i < t->cf; i++) {
         uint64_t v = chain_read(&c);

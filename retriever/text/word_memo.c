@@ -38,6 +38,30 @@ tn_memo_key tn_word_memo_key(const char *surface, size_t len) {
     return key;
 }
 
+/* ASCII capitals of eight letters and digits -> small letters. Letters have bit 6 set, digits do
+ * not: moved to bit 5 it is what makes a letter small. */
+static uint64_t lower8(uint64_t v) {
+    return v | (v & 0x4040404040404040u) >> 1;
+}
+
+tn_memo_key tn_word_memo_key_ascii(const char *s, size_t len, size_t n_readable) {
+    tn_memo_key key = {.len = len};
+    if (n_readable >= TN_MEMO_KEY_BYTES)
+        memcpy(key.bytes, s, TN_MEMO_KEY_BYTES); /* a constant size: two loads */
+    else
+        memcpy(key.bytes, s, len);
+    if (len < 8) {
+        key.bytes[0] &= (UINT64_C(1) << len * 8) - 1;
+        key.bytes[1] = 0;
+    } else if (len < 16) {
+        key.bytes[1] &= (UINT64_C(1) << (len - 8) * 8) - 1;
+    }
+    key.bytes[0] = lower8(key.bytes[0]);
+    key.bytes[1] = lower8(key.bytes[1]);
+    key.hash = hash_of(key.bytes, len);
+    return key;
+}
+
 static int rehash(tn_word_memo *m) {
     uint32_t n_slots = m->n_slots ? m->n_slots * 2 : SLOTS_MIN;
     tn_memo_entry *slots = n_slots ? tn_calloc(n_slots, sizeof *slots) : NULL;

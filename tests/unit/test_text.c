@@ -38,6 +38,15 @@ TEST(analyze_joins_initials_possessives_and_thousands) {
     CHECK_STR(terms_of("french", "l'eau d\xE2\x80\x99or"), "[l] eau [d] or");
 }
 
+TEST(analyze_gives_a_word_the_same_term_whatever_stands_around_it) {
+    CHECK_STR(terms_of("none", "Tern tern, TERN. (tern) tern's tern\xE2\x80\x94 tErn"),
+              "tern tern tern tern tern s tern tern");
+    CHECK_STR(terms_of("english", "Counterrevolution counterrevolution-- COUNTERREVOLUTION's"),
+              "counterrevolut counterrevolut counterrevolut");
+    CHECK_STR(terms_of("none", "Abcdefghijklmnop Abcdefghijklmnop, abcdefghijklmnopQ 1a2B3c4D 1,a"),
+              "abcdefghijklmnop abcdefghijklmnop abcdefghijklmnopq 1a2b3c4d 1 a");
+}
+
 TEST(analyze_folds_accents_of_latin_letters_only) {
     CHECK_STR(terms_of("none", "Z\xC3\xBC"
                                "rich Stra\xC3\x9F"
