@@ -8,7 +8,7 @@
 #if defined(__GNUC__)
 #define TERN_API         __attribute__((visibility("default")))
 #define TERN_MUST_USE    __attribute__((warn_unused_result))
-#define TERN_PRINTF(f, a) __attribute__((format(printf, f, a)))
+#define TERN_PRINTF(f, a) __attribute__((format(printf, (f), (a))))
 #else
 #define TERN_API
 #define TERN_MUST_USE
