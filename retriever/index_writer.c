@@ -442,8 +442,8 @@ static tern_status settle_segment(tn_index_writer *w, tn_wsegment *s, tern_error
     if (st == TERN_OK && s->dead_changed) st = write_tombs(w, s, seg_dir, err);
     for (size_t i = 0; st == TERN_OK && s->is_new && i < s->meta.n_files; i++)
         st = tn_mfile_stamp(seg_dir, &s->meta.files[i], err);
-    if (st == TERN_OK && s->meta.vectors.name[0])
-        st = tn_mfile_stamp(seg_dir, &s->meta.vectors, err);
+    tn_mfile *v = &s->meta.vectors; /* without a size: built since the last commit */
+    if (st == TERN_OK && v->name[0] && v->size == 0) st = tn_mfile_stamp(seg_dir, v, err);
     if (st == TERN_OK) st = tn_dir_sync(seg_dir, err);
     tn_free(seg_dir);
     return st;

@@ -58,7 +58,8 @@ TERN_API TERN_MUST_USE tern_status tern_index_remove(const char *dir, const char
                                                      size_t n_ids, const tern_host *host,
                                                      tern_index_report *report, tern_error *err);
 /* Merge all segments into one without the removed passages; refits the embedder. Search results
- * afterwards equal those of a fresh build of the same documents, bit for bit. */
+ * afterwards equal those of a fresh build of the same documents, bit for bit. Passages keep their
+ * order of arrival: a document stands where it was added, or last replaced. */
 TERN_API TERN_MUST_USE tern_status tern_index_compact(const char *dir, const tern_host *host,
                                                       tern_index_report *report, tern_error *err);
 /* Read every byte of the index and check every checksum and cross-reference. Each defect is
@@ -110,7 +111,8 @@ typedef struct tern_passage {
 TERN_API TERN_MUST_USE tern_status tern_index_passage(const tern_index *ix, uint32_t ref,
                                                       tern_passage *out, tern_error *err);
 TERN_API uint32_t tern_index_n_refs(const tern_index *ix);
-/* Passage by passage id, or the first passage of a document by document id. NOT_FOUND if absent. */
+/* The first passage of a document by document id, or a passage by passage id (should a document be
+ * named like a passage of another, the document is meant). NOT_FOUND if absent. */
 TERN_API TERN_MUST_USE tern_status tern_index_find(const tern_index *ix, const char *id,
                                                    uint32_t *ref, tern_error *err);
 

@@ -26,9 +26,11 @@ enum { TN_BLOCK_BYTES = 64 << 10, TN_BLOCK_HEADER_BYTES = 64 };
 typedef struct tn_bwriter tn_bwriter;
 TERN_MUST_USE tern_status tn_bwriter_open(const char *path, uint32_t kind, tn_bwriter **out,
                                           tern_error *err);
-TERN_MUST_USE tern_status tn_bwriter_add(tn_bwriter *w, const void *data, size_t n, tern_error *err);
-TERN_MUST_USE tern_status tn_bwriter_align(tn_bwriter *w, size_t align, tern_error *err); /* zero fill */
-uint64_t tn_bwriter_tell(const tn_bwriter *w); /* payload bytes so far */
+TERN_MUST_USE tern_status tn_bwriter_add(tn_bwriter *w, const void *data, size_t n,
+                                         tern_error *err);
+TERN_MUST_USE tern_status tn_bwriter_align(tn_bwriter *w, size_t align,
+                                           tern_error *err); /* zero fill */
+uint64_t tn_bwriter_tell(const tn_bwriter *w);               /* payload bytes so far */
 /* Finish: crc table, header, close. w is freed whatever the outcome; on failure (FULL, IO) the file
  * is unlinked. The file is synced by whoever names it in a manifest (tn_mfile_stamp): most files of
  * a large build are merged into others before that. */
@@ -41,7 +43,7 @@ enum { TN_BLOCK_ANY_KIND = 0 }; /* for tools that look at blocks, whatever they 
 /* Errors: NOT_FOUND, CORRUPT (truncated, bad magic, wrong kind), VERSION, IO. */
 TERN_MUST_USE tern_status tn_bfile_open(const char *path, uint32_t kind, tn_bfile **out,
                                         tern_error *err);
-void tn_bfile_close(tn_bfile *f); /* NULL allowed */
+void tn_bfile_close(tn_bfile *f);          /* NULL allowed */
 uint64_t tn_bfile_size(const tn_bfile *f); /* payload bytes */
 const char *tn_bfile_path(const tn_bfile *f);
 /* *out = payload[off .. off+n), verified, valid until close, 8-byte aligned when off is.
