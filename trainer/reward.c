@@ -1,15 +1,14 @@
 /* reward.c - see reward.h.
  *
- * ccs-lexical stands in for the neural reconstructor: the question counts as rebuilt to the degree
- * that its words, weighted by idf, can be read back.
- *   R = 1/2 cover(q, all observations) + 1/2 max over linked pairs (i, j) of cover(q, i u j)
- * A pair is linked when one passage names the other's title, or the question names both: a
+ * ccs-lexical stands in for the neural reconstructor. The rebuilt question q' is the bag of those
+ * words of q that can be read back from two passages that hang together; the similarity is the
+ * squared cosine of the two bags, weighted by idf:
+ *   R = max over linked pairs (i, j) of  sum of idf^2 of q's words in i u j / sum of idf^2 of q's
+ * words A pair is linked when one passage names the other's title, or the question names both: a
  * multi-hop question is rebuilt from passages that hang together, not from any two that share
  * words. A single passage is a pair with itself, at 0.8: one page on the subject rebuilds the
- * subject, not the question. The share was chosen on training questions. R never falls when more is
- * found: with a cosine in place of the first term, which every further passage dilutes, training
- * from the uniform policy ended in episodes of one search (docs/TRAINING.md).
- */
+ * subject, not the question. R never falls when more is found. docs/TRAINING.md compares it with
+ * the two forms that were tried before it. */
 #include "trainer/reward.h"
 #include "core/base/rng.h"
 #include "core/base/strmap.h"
@@ -193,22 +192,23 @@ static tern_status passage_prepare(seen_passage *p, const bag *q, const tn_buf *
     return TERN_OK;
 }
 
-static double covered(const seen_passage *a, const seen_passage *b, const double *idf, size_t n) {
+static double covered(const seen_passage *a, const seen_passage *b, const double *weight,
+                      size_t n) {
     double sum = 0;
     for (size_t i = 0; i < n; i++)
-        if ((a->covers[i / 64] | b->covers[i / 64]) >> i % 64 & 1) sum += idf[i];
+        if ((a->covers[i / 64] | b->covers[i / 64]) >> i % 64 & 1) sum += weight[i];
     return sum;
 }
 
-static double best_pair(const seen_passage *p, size_t n, const double *idf, size_t n_terms) {
+static double best_pair(const seen_passage *p, size_t n, const double *weight, size_t n_terms) {
     double total = 0, best = 0;
-    for (size_t i = 0; i < n_terms; i++) total += idf[i];
+    for (size_t i = 0; i < n_terms; i++) total += weight[i];
     if (total <= 0) return 0;
     for (size_t i = 0; i < n; i++) {
-        double alone = single_share * covered(&p[i], &p[i], idf, n_terms);
+        double alone = single_share * covered(&p[i], &p[i], weight, n_terms);
         if (alone > best) best = alone;
         for (size_t j = i + 1; j < n; j++) {
-            double both = covered(&p[i], &p[j], idf, n_terms);
+            double both = covered(&p[i], &p[j], weight, n_terms);
             if (both <= best) continue; /* the cheap test first */
             bool linked = (p[i].in_question && p[j].in_question) ||
                           names(&p[i].folded_text, &p[j].folded_title) ||
@@ -219,29 +219,20 @@ static double best_pair(const seen_passage *p, size_t n, const double *idf, size
     return best / total;
 }
 
-static double cover_of_all(const seen_passage *p, size_t n, const double *idf, size_t n_terms) {
-    seen_passage together = {0};
-    double total = 0;
-    for (size_t i = 0; i < n; i++)
-        for (size_t k = 0; k < Q_TERMS_MAX / 64; k++) together.covers[k] |= p[i].covers[k];
-    for (size_t i = 0; i < n_terms; i++) total += idf[i];
-    return total > 0 ? covered(&together, &together, idf, n_terms) / total : 0;
-}
-
-/* *all: share of the question covered by all passages together; *pair: by the best linked pair. */
-static tern_status cover_reward(const tn_reward_input *in, double *all, double *pair,
-                                tern_error *err) {
+static tern_status linked_reward(const tn_reward_input *in, double *value, tern_error *err) {
     bag q = {0};
     tn_buf question = {0};
     seen_passage *p = NULL;
     size_t n = 0, n_all = 0;
-    double idf[Q_TERMS_MAX];
-    *all = *pair = 0;
+    double weight[Q_TERMS_MAX];
+    *value = 0;
     tern_status st = bag_add(&q, in->analyzer, in->question, err);
     if (st != TERN_OK) goto done;
     size_t n_terms = q.terms.n < Q_TERMS_MAX ? q.terms.n : Q_TERMS_MAX;
-    for (size_t i = 0; i < n_terms; i++)
-        idf[i] = idf_of(in->lexicon, q.terms.keys[i].s, q.terms.keys[i].len);
+    for (size_t i = 0; i < n_terms; i++) {
+        double idf = idf_of(in->lexicon, q.terms.keys[i].s, q.terms.keys[i].len);
+        weight[i] = idf * idf;
+    }
     tn_text_fold(in->question, strlen(in->question), &question);
     for (size_t i = 0; i < in->masked->n_turns; i++) n_all += in->masked->turns[i].n_passages;
     p = tn_calloc(n_all, sizeof *p);
@@ -256,8 +247,7 @@ static tern_status cover_reward(const tn_reward_input *in, double *all, double *
             st = passage_prepare(&p[n++], &q, &question, in->analyzer, err);
             if (st != TERN_OK) goto done;
         }
-    *pair = best_pair(p, n, idf, n_terms);
-    *all = cover_of_all(p, n, idf, n_terms);
+    *value = best_pair(p, n, weight, n_terms);
 done:
     for (size_t i = 0; i < n; i++) {
         tn_buf_deinit(&p[i].folded_title);
@@ -272,10 +262,7 @@ done:
 /* --- the arms --- */
 
 static tern_status ccs_lexical(const tn_reward_input *in, double *value, tern_error *err) {
-    double all = 0, pair = 0;
-    tern_status st = cover_reward(in, &all, &pair, err);
-    *value = (all + pair) / 2;
-    return st;
+    return linked_reward(in, value, err);
 }
 
 static tern_status ccs_cosine(const tn_reward_input *in, double *value, tern_error *err) {
