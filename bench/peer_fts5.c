@@ -41,6 +41,9 @@ static void fts5_close(void) {
 }
 
 static int fts5_begin(const char *dir) {
+    char path[4096];
+    snprintf(path, sizeof path, "%s/fts5.db", dir);
+    remove(path);
     if (open_file(dir) != 0 ||
         run("CREATE VIRTUAL TABLE t USING fts5(x, content='', tokenize='ascii');"
             "INSERT INTO t(t, rank) VALUES('automerge', 0);"

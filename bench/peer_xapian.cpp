@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <xapian.h>
@@ -37,6 +38,7 @@ static int begin(const char *dir) {
     folder = dir;
     setenv("XAPIAN_FLUSH_THRESHOLD", "200000", 1);
     return guarded([] {
+        std::filesystem::remove_all(folder + "/xapian");
         writer.reset(new Xapian::WritableDatabase(folder + "/xapian.building",
                                                   Xapian::DB_CREATE_OR_OVERWRITE |
                                                       Xapian::DB_NO_SYNC | Xapian::DB_DANGEROUS));
