@@ -44,20 +44,21 @@ static uint64_t lower8(uint64_t v) {
     return v | (v & 0x4040404040404040u) >> 1;
 }
 
+/* From byte 16 - len on: len bytes to keep, then zeros. A table, as branches on the length of a
+ * word are mispredicted. */
+static const uint8_t ones_then_zeros[2 * TN_MEMO_KEY_BYTES] = {
+    255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255};
+
 tn_memo_key tn_word_memo_key_ascii(const char *s, size_t len, size_t n_readable) {
     tn_memo_key key = {.len = len};
     if (n_readable >= TN_MEMO_KEY_BYTES)
         memcpy(key.bytes, s, TN_MEMO_KEY_BYTES); /* a constant size: two loads */
     else
         memcpy(key.bytes, s, len);
-    if (len < 8) {
-        key.bytes[0] &= (UINT64_C(1) << len * 8) - 1;
-        key.bytes[1] = 0;
-    } else if (len < 16) {
-        key.bytes[1] &= (UINT64_C(1) << (len - 8) * 8) - 1;
-    }
-    key.bytes[0] = lower8(key.bytes[0]);
-    key.bytes[1] = lower8(key.bytes[1]);
+    uint64_t mask[2];
+    memcpy(mask, ones_then_zeros + TN_MEMO_KEY_BYTES - len, sizeof mask);
+    key.bytes[0] = lower8(key.bytes[0] & mask[0]);
+    key.bytes[1] = lower8(key.bytes[1] & mask[1]);
     key.hash = hash_of(key.bytes, len);
     return key;
 }
