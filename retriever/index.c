@@ -271,7 +271,7 @@ uint32_t tern_index_n_refs(const tern_index *ix) {
     return ix->n_refs;
 }
 
-static const tn_segment *segment_of(const tern_index *ix, uint32_t ref) {
+const tn_segment *tn_index_segment_of(const tern_index *ix, uint32_t ref) {
     size_t lo = 0, hi = ix->n_segs;
     while (hi - lo > 1) {
         size_t mid = (lo + hi) / 2;
@@ -288,7 +288,7 @@ tern_status tern_index_passage(const tern_index *ix, uint32_t ref, tern_passage 
     if (ref >= ix->n_refs)
         return tern_fail(err, TERN_ERR_ARG, 0, "%s: no passage %" PRIu32 " among %" PRIu32, ix->dir,
                          ref, ix->n_refs);
-    const tn_segment *s = segment_of(ix, ref);
+    const tn_segment *s = tn_index_segment_of(ix, ref);
     return tn_docs_passage(s->docs, ref - s->base, out, err);
 }
 

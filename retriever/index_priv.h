@@ -30,4 +30,7 @@ struct tern_index {
 /* Open the embedder and the vector files if that has not happened yet (locked inside; BM25-only
  * searches never pay for it). UNSUPPORTED: the index has no vectors. */
 TERN_MUST_USE tern_status tn_index_dense_open(const tern_index *ix, tern_error *err);
+/* The segment that holds passage `ref` (< n_refs; the index has at least one segment). */
+const tn_segment *tn_index_segment_of(const tern_index *ix, uint32_t ref);
+
 #endif

@@ -1,7 +1,8 @@
 /* index_sync.c - bring an index in step with its inputs.
- * Documents stream through: each is looked up by id, and either left alone (same content hash) or
- * added to the segment being built, its predecessor getting tombstones. The segment is written when
- * the builders reach the memory budget. One commit at the end makes it all visible. */
+ * Documents stream through: each is looked up by id, and either left alone (same content hash, same
+ * place in its source) or added to the segment being built, its predecessor getting tombstones. The
+ * segment is written when the builders reach the memory budget. One commit at the end makes it all
+ * visible. */
 #include "core/base/clock.h"
 #include "core/base/file.h"
 #include "retriever/index_write.h"
@@ -240,6 +241,19 @@ static tern_status meet_built(syncer *s, const tn_doc *doc, const uint64_t hash[
     return st == TERN_OK ? add(s, doc, err) : st;
 }
 
+/* Does the stored document still name its place? A record that moved within its file keeps its
+ * content, but a citation by its old lines would point at another one. */
+static tern_status is_in_place(const tn_docs *docs, const tn_document *old, const tn_doc *doc,
+                               bool *in_place, tern_error *err) {
+    tern_passage p;
+    tern_status st = tn_docs_passage(docs, old->first, &p, err);
+    if (st == TERN_OK)
+        *in_place = p.byte_begin == doc->chunks[0].byte_begin &&
+                    p.line_begin == doc->chunks[0].line_begin &&
+                    strcmp(old->source, doc->source) == 0;
+    return st;
+}
+
 /* Its predecessor stands in a written segment. */
 static tern_status meet_written(syncer *s, const tn_doc *doc, size_t at, uint32_t document,
                                 tern_error *err) {
@@ -255,6 +269,8 @@ static tern_status meet_written(syncer *s, const tn_doc *doc, size_t at, uint32_
         seg->seen[old.first / 64] |= UINT64_C(1) << old.first % 64;
     }
     if (was_seen) note_duplicate(s, doc);
+    if (is_same && !was_seen) st = is_in_place(seg->docs, &old, doc, &is_same, err);
+    if (st != TERN_OK) return st;
     if (is_same) {
         s->report->n_unchanged += !was_seen;
         return TERN_OK;

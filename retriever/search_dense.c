@@ -91,21 +91,9 @@ tern_status tn_search_dense(tern_searcher *s, const uint64_t *allow, size_t k, t
     return st;
 }
 
-static const tn_segment *segment_of(const tern_index *ix, uint32_t ref) {
-    size_t lo = 0, hi = ix->n_segs;
-    while (hi - lo > 1) {
-        size_t mid = (lo + hi) / 2;
-        if (ix->segs[mid].base <= ref)
-            lo = mid;
-        else
-            hi = mid;
-    }
-    return &ix->segs[lo];
-}
-
 tern_status tn_search_cosine(const tern_searcher *s, uint32_t ref, float *cosine, tern_error *err) {
     *cosine = 0;
-    const tn_segment *seg = segment_of(s->ix, ref);
+    const tn_segment *seg = tn_index_segment_of(s->ix, ref);
     if (!seg->vectors || is_zero(s->query, s->ix->embedder->dim)) return TERN_OK;
     return tn_vectors_sim(seg->vectors, s->query, ref - seg->base, cosine, err);
 }

@@ -106,6 +106,22 @@ TEST(sync_adds_replaces_and_leaves_alone) {
     CHECK_SOUND("inc");
 }
 
+TEST(a_record_that_moved_within_its_file_is_cited_by_its_new_lines) {
+    sync_text("moved", "{\"id\":\"a\",\"text\":\"one\"}\n{\"id\":\"b\",\"text\":\"two\"}\n");
+    tern_index_report r = sync_text("moved", "{\"id\":\"a\",\"text\":\"one\"}\n\n"
+                                             "{\"id\":\"b\",\"text\":\"two\"}\n");
+    CHECK_EQ(r.n_unchanged, 1);
+    CHECK_EQ(r.n_replaced, 1);
+    tern_index *ix = open_index("moved");
+    uint32_t ref;
+    tern_passage p;
+    tern_error e;
+    CHECK_OK(tern_index_find(ix, "b", &ref, &e), e);
+    CHECK_OK(tern_index_passage(ix, ref, &p, &e), e);
+    CHECK_EQ(p.line_begin, 3);
+    tern_index_close(ix);
+}
+
 TEST(the_last_of_several_documents_with_one_id_stands) {
     n_log_warnings = 0;
     tern_index_report r = sync_text("dup", "{\"id\":\"a\",\"text\":\"first\"}\n"
