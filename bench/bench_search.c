@@ -16,6 +16,7 @@
 #include "bench/peer.h"
 #include "core/base/file.h"
 #include "core/base/json.h"
+#include "core/base/strmap.h"
 #include "retriever/text/bm25.h"
 #include <stdbool.h>
 #include <stdio.h>
@@ -122,6 +123,26 @@ static void add_terms(const char *text, size_t len, tn_buf *out) {
     }
 }
 
+/* Take out all but the first of each term: tern counts a repeated term once, and so shall the
+ * peers. */
+static void drop_repeats(char *terms) {
+    tn_strmap seen = {0};
+    char *out = terms;
+    for (const char *p = terms; *p;) {
+        size_t len = strcspn(p, " ");
+        uint32_t n_before = seen.n;
+        if (tn_strmap_add(&seen, p, len) == TN_STRMAP_NONE) die("out of memory", NULL);
+        if (seen.n > n_before) {
+            if (out > terms) *out++ = ' ';
+            memmove(out, p, len);
+            out += len;
+        }
+        p += len + (p[len] == ' ');
+    }
+    *out = '\0';
+    tn_strmap_deinit(&seen);
+}
+
 static void add_question(const char *text) {
     tn_buf terms = {0};
     char *copy = tn_strdup(text);
@@ -131,7 +152,9 @@ static void add_question(const char *text) {
     add_terms(copy, strlen(copy), &terms);
     questions[n_questions] = copy;
     tn_buf_cstr(&terms);
-    question_terms[n_questions++] = terms.len ? tn_buf_take(&terms) : tn_strdup("");
+    question_terms[n_questions] = terms.len ? tn_buf_take(&terms) : tn_strdup("");
+    if (!question_terms[n_questions]) die("out of memory", NULL);
+    drop_repeats(question_terms[n_questions++]);
 }
 
 static void read_questions(void) {

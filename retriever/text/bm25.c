@@ -105,7 +105,7 @@ static tern_status make_plan(tn_bm25 *s, const char *query, size_t query_len, fl
         tn_query_term *term = &p->query.terms[t];
         double idf = log(1 + (n - (double)term->df + 0.5) / ((double)term->df + 0.5));
         term->idf = (float)idf;
-        term->weight = (float)(term->count * idf * (k1 + 1.0));
+        term->weight = (float)(idf * (k1 + 1.0));
     }
     return TERN_OK;
 }

@@ -2,7 +2,7 @@
  *   score(q, d) = sum over query terms t, in query order, of
  *                 idf(t) * tf * (k1 + 1) / (tf + k1 * (1 - b + b * len(d) / avglen))
  *   idf(t) = ln(1 + (N - df + 0.5) / (df + 0.5))
- * A term said n times in the query counts n times, at its first place.
+ * A term said several times counts once, at its first place.
  * N, df and avglen are those of the whole committed index (tombstones count until compaction), so
  * a passage scores the same however the index is cut into segments. Pruned (block-max) and
  * exhaustive search return the same hits with the same bits: pruning only decides what to skip,

@@ -10,10 +10,9 @@
 typedef struct tn_query_term {
     const char *text;
     uint32_t len;
-    uint32_t count; /* occurrences in the query */
-    uint64_t df;    /* over all segments */
+    uint64_t df; /* over all segments */
     float idf;
-    float weight; /* count * idf * (k1 + 1) */
+    float weight; /* idf * (k1 + 1) */
 } tn_query_term;
 
 typedef struct tn_phrase_word {

@@ -172,14 +172,14 @@ TEST(bm25_scores_do_not_depend_on_the_segments) {
     free_docs(3000);
 }
 
-TEST(bm25_a_repeated_word_counts_as_often_as_it_is_said) {
+TEST(bm25_a_repeated_word_counts_once) {
     tern_hit once[5], twice[5];
     collection c;
     random_docs(10, 200);
     open_collection(&c, "repeat", 200, 1, 0);
     size_t n = search(&c, "w1", NULL, false, 5, 1.2f, 0.75f, once);
     CHECK_EQ(search(&c, "w1 w1", NULL, false, 5, 1.2f, 0.75f, twice), n);
-    for (size_t i = 0; i < n; i++) CHECK_NEAR(twice[i].score, 2 * once[i].score, 1e-5);
+    check_same_hits(once, n, twice, n, "w1");
     close_collection(&c);
     free_docs(200);
 }
