@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# `tern questions` and `tern train`: from a folder of documents to a searcher trained on them.
+set -u
+fail() { echo "FAILED: $*" >&2; exit 1; }
+tern=${TERN:?}
+dir=$(mktemp -d) || exit 1
+trap 'rm -rf "$dir"' EXIT
+ln -s "${TERN_SOURCE_DIR:?}/corpora/skerravoe/docs" "$dir/docs"
+cd "$dir" || exit 1
+
+"$tern" index -q ix docs --embedder none || fail "index"
+"$tern" questions ix -n 60 -o q.jsonl >out || fail "questions"
+grep -q '60 questions' out || fail "not 60 questions: $(cat out)"
+[ "$(wc -l <q.jsonl)" = 60 ] || fail "not a question a line"
+"$tern" questions ix -n 60 | cmp - q.jsonl || fail "questions to stdout differ"
+
+"$tern" train ccs ix q.jsonl --dry-run -o none >out 2>/dev/null || fail "dry run"
+grep -q 'rollouts/s here: about' out || fail "no forecast: $(cat out)"
+[ ! -e none ] || fail "a dry run left files"
+
+train() { "$tern" train ccs ix q.jsonl --steps 4 --batch 4 --group 4 --checkpoint 1 -q "$@"; }
+train -o whole --json >result || fail "train"
+grep -q '"step":4' result || fail "no result: $(cat result)"
+for f in policy.json metrics.jsonl report.html result.json events.out.tfevents.tern; do
+    [ -s "whole/$f" ] || fail "no $f"
+done
+grep -q '</svg>' whole/report.html || fail "report without curves"
+
+# kill -9 at some moment, again and again, then to the end: the same policy
+for i in 1 2 3; do
+    train -o parts --threads "$i" >/dev/null 2>&1 &
+    pid=$!
+    for _ in $(seq 100); do [ -e parts/checkpoint.bin ] && break; sleep 0.02; done
+    kill -9 "$pid" 2>/dev/null
+    wait "$pid" 2>/dev/null
+done
+train -o parts >/dev/null || fail "going on"
+cmp whole/policy.json parts/policy.json || fail "killed runs end elsewhere"
+
+"$tern" ask ix --policy whole/policy.json -q 'Who founded Camp Lantern?' >out || fail "ask --policy"
+"$tern" eval ix --queries q.jsonl --agent --policy whole/policy.json --json -q >out ||
+    fail "eval --policy"
+grep -q 'whole/policy.json' out || fail "eval does not say whose figures: $(cat out)"
+
+refused() { # refused CODE WHAT COMMAND...: exits with the code and says what
+    local code=$1 what=$2
+    shift 2
+    "$@" >out 2>err
+    [ $? = "$code" ] || fail "$*: exit code is not $code"
+    grep -q -- "$what" err || fail "$*: stderr lacks '$what': $(cat err)"
+}
+: >empty.jsonl
+echo '{"reward": "praise"}' >praise.json
+echo '{"features"' >broken.json
+echo '{"id":"1","question":"Wie tief ist der Graben bei Korran?"}' >one.jsonl
+refused 2 'no questions' "$tern" train ccs ix empty.jsonl -o r
+refused 2 'no reward "praise"' "$tern" train ccs ix q.jsonl -r praise.json -o r
+refused 1 'broken.json' "$tern" train ccs ix q.jsonl -r broken.json -o r
+refused 1 'broken.json' "$tern" train ccs ix q.jsonl --start broken.json -o r
+refused 2 'needs questions with' "$tern" train ccs ix one.jsonl --reward gold-recall -o r
+refused 1 'another run' "$tern" train ccs ix q.jsonl --seed 9 -o whole
+refused 2 'no method' "$tern" train nothing q.jsonl
+refused 2 'not embedded, llm or a policy file' "$tern" ask ix --policy none.json who
+refused 1 'broken.json' "$tern" ask ix --policy broken.json who
+refused 4 'nowhere' "$tern" train ccs nowhere q.jsonl
+"$tern" train ccs ix one.jsonl --steps 2 -o one -q >out || fail "one question in another language"
+
+"$tern" train split q.jsonl --dev 10 -o split >out || fail "split"
+[ "$(wc -l <split/dev.jsonl)" = 10 ] && [ "$(wc -l <split/train.jsonl)" = 50 ] || fail "not 10 + 50"
+"$tern" train split q.jsonl q.jsonl --dev 10 -o split >out 2>err && fail "a leak went unnoticed"
+grep -q 'share 8 words' err || fail "the leak is not named: $(cat err)"
+exit 0
