@@ -203,6 +203,13 @@ static bool object_at(const char *s, size_t len, tn_kind_word kind, tn_text *out
 
 /* --- facts ------------------------------------------------------------------------------------ */
 
+/* "in Canberra, the capital of Australia": a noun after a comma may be said of the name before it.
+ */
+static bool is_apposition(const tn_relation *r, const char *s, size_t len) {
+    size_t n = strlen(r->phrase);
+    return strcmp(r->phrase + n - 3, " of") == 0 && memchr(s, ',', len);
+}
+
 static bool fact_in(const char *s, size_t len, size_t subject, uint32_t relation, tn_fact *out) {
     const tn_relation *r = &tn_relations[relation];
     size_t n = strlen(r->phrase);
@@ -211,6 +218,7 @@ static bool fact_in(const char *s, size_t len, size_t subject, uint32_t relation
         size_t begin = (size_t)(at - s), after = begin + n;
         bool whole = at[-1] == ' ' && after < len && s[after] == ' ';
         if (whole && begin - subject < 160 && !changes_subject(s + subject, begin - subject) &&
+            !is_apposition(r, s + subject, begin - subject) &&
             object_at(s + after + 1, len - after - 1, r->object, &out->object)) {
             out->relation = relation;
             return true;

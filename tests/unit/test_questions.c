@@ -34,6 +34,7 @@ TEST(what_is_said_of_others_is_no_fact) {
         "It was born in May 1950.",
         "It was founded by fishermen.",
         "It was produced by American company funds.",
+        "It lies in York, the capital of Wessex.",
         "She left, and her novel was published by Bo Li Press.",
         "",
         "Camp Lantern founded by",
