@@ -236,20 +236,26 @@ static tern_status flush(tn_analyzer *a, tern_error *err) {
     return st;
 }
 
-static tern_status pend(tn_analyzer *a, const tn_memo_key *key, size_t begin, size_t end,
-                        tern_error *err) {
-    tn_word_memo_prefetch(&a->memo, key);
-    a->pending[a->n_pending++] = (pending){*key, (uint32_t)begin, (uint32_t)end};
+/* The key of the word read last is in pending[n_pending]: keep it, and fetch its memo slot while
+ * the scan goes on. Written in place, as a copy right after would wait for the stores. */
+static tern_status pend(tn_analyzer *a, size_t begin, size_t end, tern_error *err) {
+    pending *p = &a->pending[a->n_pending++];
+    tn_word_memo_prefetch(&a->memo, &p->key);
+    p->begin = (uint32_t)begin;
+    p->end = (uint32_t)end;
     return a->n_pending < PENDING_MAX ? TERN_OK : flush(a, err);
 }
 
-/* The word in surface, which stands at bytes [begin, end) of the text. Its memo slot is fetched
- * while the scan goes on; only a long word, which does not fit its key, is looked up at once. */
+/* The word in surface, which stands at bytes [begin, end) of the text. A long one does not fit its
+ * key and is looked up at once. */
 static tern_status emit(tn_analyzer *a, size_t begin, size_t end, tern_error *err) {
-    const tn_memo_key key = tn_word_memo_key(a->surface, a->surface_len);
-    if (key.len <= TN_MEMO_KEY_BYTES) return pend(a, &key, begin, end, err);
+    tn_memo_key *key = &a->pending[a->n_pending].key;
+    tn_word_memo_key(a->surface, a->surface_len, key);
+    if (key->len <= TN_MEMO_KEY_BYTES) return pend(a, begin, end, err);
+    const tn_memo_key long_key = *key;
     tern_status st = flush(a, err);
-    if (st == TERN_OK) st = add_token(a, &key, a->surface, (uint32_t)begin, (uint32_t)end, err);
+    if (st == TERN_OK)
+        st = add_token(a, &long_key, a->surface, (uint32_t)begin, (uint32_t)end, err);
     return st;
 }
 
@@ -414,9 +420,9 @@ static tern_status scan(tn_analyzer *a, const char *s, size_t n, size_t *i, tern
     size_t end = begin, len;
     while (end < n && a->classes[(unsigned char)s[end]] == WORD) end++;
     if (end > begin && is_plain_word(a, s, n, begin, end)) {
-        const tn_memo_key key = tn_word_memo_key_ascii(s + begin, end - begin, n - begin);
+        tn_word_memo_key_ascii(s + begin, end - begin, n - begin, &a->pending[a->n_pending].key);
         *i = end;
-        return pend(a, &key, begin, end, err);
+        return pend(a, begin, end, err);
     }
     uint32_t cp;
     if (end == begin && (len = tn_utf8_decode(s + begin, n - begin, &cp)) > 0 && is_cjk(cp))

@@ -329,6 +329,10 @@ static tern_status write_all(const tn_inv_builder *b, tn_inv_writer *w, const so
     tern_status st = TERN_OK;
     for (uint32_t i = 0; i < b->vocabulary.n && st == TERN_OK; i++) {
         const build_term *t = &b->terms[keys[i].no];
+        if (i + 2 * AHEAD < b->vocabulary.n) { /* terms come in an order the memory does not have */
+            __builtin_prefetch(&b->terms[keys[i + 2 * AHEAD].no]);
+            __builtin_prefetch(pool_at(b, b->terms[keys[i + AHEAD].no].head));
+        }
         st = unpack_term(b, t, u, err);
         if (st == TERN_OK)
             st = tn_inv_writer_add(w, keys[i].term->s, keys[i].term->len, u->docs, u->tfs, t->df,

@@ -28,14 +28,11 @@ static uint64_t hash_of(const uint64_t key[2], size_t len) {
     return h ^ h >> 32;
 }
 
-tn_memo_key tn_word_memo_key(const char *surface, size_t len) {
-    tn_memo_key key = {.len = len};
-    if (len > TN_MEMO_KEY_BYTES)
-        key.bytes[0] = XXH3_64bits(surface, len);
-    else
-        memcpy(key.bytes, surface, sizeof key.bytes);
-    key.hash = hash_of(key.bytes, len);
-    return key;
+void tn_word_memo_key(const char *surface, size_t len, tn_memo_key *key) {
+    memcpy(key->bytes, surface, sizeof key->bytes);
+    if (len > TN_MEMO_KEY_BYTES) key->bytes[0] = XXH3_64bits(surface, len), key->bytes[1] = 0;
+    key->len = len;
+    key->hash = hash_of(key->bytes, len);
 }
 
 /* ASCII capitals of eight letters and digits -> small letters. Letters have bit 6 set, digits do
@@ -49,18 +46,17 @@ static uint64_t lower8(uint64_t v) {
 static const uint8_t ones_then_zeros[2 * TN_MEMO_KEY_BYTES] = {
     255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255};
 
-tn_memo_key tn_word_memo_key_ascii(const char *s, size_t len, size_t n_readable) {
-    tn_memo_key key = {.len = len};
+void tn_word_memo_key_ascii(const char *s, size_t len, size_t n_readable, tn_memo_key *key) {
+    uint64_t word[2] = {0, 0}, mask[2];
     if (n_readable >= TN_MEMO_KEY_BYTES)
-        memcpy(key.bytes, s, TN_MEMO_KEY_BYTES); /* a constant size: two loads */
+        memcpy(word, s, TN_MEMO_KEY_BYTES); /* a constant size: two loads */
     else
-        memcpy(key.bytes, s, len);
-    uint64_t mask[2];
+        memcpy(word, s, len);
     memcpy(mask, ones_then_zeros + TN_MEMO_KEY_BYTES - len, sizeof mask);
-    key.bytes[0] = lower8(key.bytes[0] & mask[0]);
-    key.bytes[1] = lower8(key.bytes[1] & mask[1]);
-    key.hash = hash_of(key.bytes, len);
-    return key;
+    key->bytes[0] = lower8(word[0] & mask[0]);
+    key->bytes[1] = lower8(word[1] & mask[1]);
+    key->len = len;
+    key->hash = hash_of(key->bytes, len);
 }
 
 static int rehash(tn_word_memo *m) {

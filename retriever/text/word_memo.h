@@ -32,10 +32,10 @@ typedef struct tn_word_memo {
 
 void tn_word_memo_deinit(tn_word_memo *m); /* empty again */
 /* surface: len bytes, 1..1020, then zeros up to TN_MEMO_KEY_BYTES. */
-tn_memo_key tn_word_memo_key(const char *surface, size_t len);
+void tn_word_memo_key(const char *surface, size_t len, tn_memo_key *key);
 /* The same for a word of 1..16 ASCII letters and digits straight from the text, in lower case;
  * n_readable >= len bytes may be read at s. */
-tn_memo_key tn_word_memo_key_ascii(const char *s, size_t len, size_t n_readable);
+void tn_word_memo_key_ascii(const char *s, size_t len, size_t n_readable, tn_memo_key *key);
 static inline void tn_word_memo_prefetch(const tn_word_memo *m, const tn_memo_key *key) {
     if (m->n_slots) __builtin_prefetch(&m->slots[key->hash & (m->n_slots - 1)]);
 }
