@@ -19,8 +19,8 @@ static void check_fact(const char *title, const char *text, const char *phrase,
 TEST(facts_are_read_from_sentences_about_the_title) {
     check_fact("Camp Lantern", "Camp Lantern is a hut. It was founded by Ada Quill in 1950.",
                "founded by", "Ada Quill");
-    check_fact("Ada Quill", "Ada Quill (born 1910) wrote books. Quill was born in York.",
-               "born in", "York");
+    check_fact("Ada Quill", "Ada Quill (born 1910) wrote books. Quill was born in York.", "born in",
+               "York");
     check_fact("Fenn Light", "The Fenn Light, designed by the architect Bo Li, is tall.",
                "designed by", "Bo Li");
     check_fact("Silver Branch (novel)", "Silver Branch was written by Ada Quill of York.",
