@@ -418,7 +418,7 @@ int tn_cli_main(int argc, char **argv, const tn_command *const *commands) {
     tn_cli cli = {.commands = commands};
     tn_host_init(&cli);
     int code = dispatch(&cli, argc, argv);
-    tn_host_clear();
+    tn_host_end(&cli);
     tn_arena_deinit(&cli.arena);
     return code;
 }

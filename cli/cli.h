@@ -51,7 +51,8 @@ typedef struct tn_opt {
 typedef struct tn_cli {
     bool json, quiet, verbose, color;
     int n_threads;
-    tern_host host; /* pass &cli->host to the library */
+    unsigned warnings_max; /* more are counted, not shown, unless verbose; 0: no limit */
+    tern_host host;        /* pass &cli->host to the library */
     const struct tn_command *cmd;
     const struct tn_command *const *commands; /* the table, NULL at its end */
     const char **args;                        /* positional arguments */
@@ -102,9 +103,10 @@ void tn_log(const tn_cli *cli, tern_log_level level, const char *fmt, ...) TERN_
 
 /* --- for cli.c, host.c, main.c and cmd_help.c only --- */
 int tn_cli_main(int argc, char **argv, const tn_command *const *commands);
-void tn_host_init(tn_cli *cli);                      /* signals, and the callbacks of cli->host */
-void tn_host_clear(void);                            /* take the progress bar off the screen */
-size_t tn_common_options(tn_cli *cli, tn_opt *opts); /* cli NULL: for help */
+void tn_host_init(tn_cli *cli);      /* signals, and the callbacks of cli->host */
+void tn_host_clear(void);            /* take the progress bar off the screen */
+void tn_host_end(const tn_cli *cli); /* the same, and say how many warnings were not shown */
+size_t tn_common_options(tn_cli *cli, tn_opt *opts);                /* cli NULL: for help */
 const tn_command *tn_cli_find(const tn_cli *cli, const char *name); /* NULL: none of that name */
 /* The command or option name nearest to a mistyped one, or NULL if none is near. */
 const char *tn_nearest(const char *name, const char *const *names, size_t n);

@@ -4,6 +4,8 @@
 
 #include "core/base/mem.h"
 
+enum { WARNINGS_MAX = 20 }; /* a folder may hold thousands of files that are no documents */
+
 typedef struct index_args {
     tern_index_opts opts;
     int64_t chunk_tokens, chunk_overlap, record_tokens, memory_bytes;
@@ -61,6 +63,7 @@ static int run(tn_cli *cli, int argc, char **argv) {
     a.opts.record_tokens = (uint32_t)a.record_tokens;
     a.opts.memory_bytes = (uint64_t)a.memory_bytes;
 
+    cli->warnings_max = WARNINGS_MAX;
     tern_index_report report;
     tern_error err;
     if (tern_index_sync(cli->args[0], cli->args + 1, cli->n_args - 1, &a.opts, &cli->host, &report,
@@ -78,6 +81,11 @@ const tn_command tn_cmd_index = {
         "input is a file (JSONL, TSV, Markdown, HTML, PDF or text, also .gz and .zst), a folder,\n"
         "which is read with all its folders, or - for JSONL on standard input.\n"
         "\n"
+        "A file of another name is read by its content: as text if it is text. In a folder, files\n"
+        "are left out that are no documents by their name: styles and scripts (.css .js .map),\n"
+        "drawings (.svg .ps), translations (.po), locks, keys and signatures. Name such a file\n"
+        "itself to index it. Hidden files are left out; links are followed.\n"
+        "\n"
         "On an index that is there already only the difference is written: a document whose\n"
         "content has not changed is left alone, a changed one is replaced, a new one added.\n"
         "Documents of other inputs stay; `tern remove` takes documents out, `tern compact` gives\n"
@@ -88,7 +96,8 @@ const tn_command tn_cmd_index = {
         "writer is refused.\n"
         "\n"
         "A line or file that cannot be used is named on stderr as file:line: what, counted, and\n"
-        "skipped. Language, embedder and kind of vectors are chosen when the index is made.",
+        "skipped; the first 20 are shown, with -v all. --strict stops at the first. Language, "
+        "embedder and kind of vectors are chosen when the index is made.",
     .run = run,
     .options = options,
     .examples = "tern index ix docs/ notes.md\n"

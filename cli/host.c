@@ -22,6 +22,8 @@ static struct {
     bool on_screen;
 } bar;
 
+static uint64_t n_warnings; /* of this run */
+
 bool tn_interrupted(void) {
     return interrupted != 0;
 }
@@ -147,6 +149,9 @@ static void host_log(void *ud, tern_log_level level, const char *text) {
                            : cli->verbose ? TERN_LOG_DEBUG
                                           : TERN_LOG_INFO;
     if (level < least) return;
+    if (level == TERN_LOG_WARN && !cli->verbose && cli->warnings_max &&
+        ++n_warnings > cli->warnings_max)
+        return;
     tn_host_clear();
     fprintf(stderr, "tern: %s%s\n", names[level], text);
 }
@@ -158,6 +163,17 @@ void tn_log(const tn_cli *cli, tern_log_level level, const char *fmt, ...) {
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
     if (cli->host.log) cli->host.log(cli->host.ud, level, text);
+}
+
+void tn_host_end(const tn_cli *cli) {
+    tn_host_clear();
+    if (!cli->warnings_max || n_warnings <= cli->warnings_max) return;
+    tn_buf b = {0};
+    tn_add_count(&b, n_warnings - cli->warnings_max);
+    fprintf(stderr, "tern: %s more warning%s; run with -v to see all\n", tn_buf_cstr(&b),
+            n_warnings - cli->warnings_max == 1 ? "" : "s");
+    tn_buf_deinit(&b);
+    n_warnings = 0;
 }
 
 static bool host_cancelled(void *ud) {

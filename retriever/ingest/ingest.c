@@ -70,12 +70,53 @@ static const format *format_of_extension(const char *extension) {
     return NULL;
 }
 
+/* Files beside documents that are text and yet nothing to read: left out of folders by name. */
+static bool is_furniture(const char *path, const char *extension) {
+    static const char extensions[] = " .css .scss .less .js .mjs .map .svg .ps .eps .lock .po .pot "
+                                     ".pem .crt .key .sig .asc .sha256 .md5 ";
+    static const char *const names[] = {"package-lock.json", "go.sum"};
+    char key[24];
+    snprintf(key, sizeof key, " %s ", extension);
+    if (extension[0] && strstr(extensions, key)) return true;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(tn_path_base(path), names[i]) == 0) return true;
+    return false;
+}
+
+/* Text by its first bytes: at most 1 in 100 is a control character that text has no use for, and
+ * at most 1 in 10 is no UTF-8, which lets Latin-1 of western languages pass. */
+static bool looks_like_text(const char *s, size_t n) {
+    static const char allowed[] = "\t\n\v\f\r\b\x1B";
+    size_t n_control = 0, n_ill = 0;
+    for (size_t i = 0; i < n;) {
+        uint32_t cp;
+        size_t k = tn_utf8_decode(s + i, n - i, &cp);
+        unsigned char c = (unsigned char)s[i];
+        n_ill += k == 0;
+        n_control += (c < 0x20 && !memchr(allowed, c, sizeof allowed - 1)) || c == 0x7F;
+        i += k ? k : 1;
+    }
+    return n_control <= n / 100 && n_ill <= n / 10;
+}
+
 /* One JSON object per line, going by the first line? */
 static bool looks_like_jsonl(const char *s, size_t n) {
     const char *nl = memchr(s, '\n', n);
     if (nl) n = (size_t)(nl - s);
     tn_trim(&s, &n);
-    return n > 1 && s[0] == '{' && (s[n - 1] == '}' || !nl);
+    if (n < 2 || s[0] != '{' || (nl && s[n - 1] != '}')) return false;
+    s++, n--;
+    tn_trim(&s, &n);
+    return s[0] == '"' || s[0] == '}'; /* "{ a comment }" opens programs and templates */
+}
+
+/* Is the first line an object that names a text, or too long to tell? */
+static bool looks_like_records(const char *s, size_t n) {
+    if (!looks_like_jsonl(s, n)) return false;
+    const char *nl = memchr(s, '\n', n);
+    if (!nl) return true;
+    n = (size_t)(nl - s);
+    return memmem(s, n, "\"text\"", 6) || memmem(s, n, "\"contents\"", 10);
 }
 
 static bool begins_with(const char *s, size_t n, const char *prefix) {
@@ -89,7 +130,7 @@ static bool begins_with(const char *s, size_t n, const char *prefix) {
 }
 
 static const format *format_of_content(const char *s, size_t n) {
-    if (looks_like_jsonl(s, n)) return format_named("jsonl");
+    if (looks_like_records(s, n)) return format_named("jsonl");
     if (begins_with(s, n, "<!doctype html") || begins_with(s, n, "<html"))
         return format_named("html");
     return format_named("txt");
@@ -116,13 +157,16 @@ static const format *choose(const tn_intake *in, const char *head, size_t n, boo
     extension_of(in->path, extension, sizeof extension);
     const format *by_name = format_of_extension(extension);
     if (by_name && by_name != pdf) return by_name;
-    if (strcmp(extension, ".json") == 0 && looks_like_jsonl(head, n)) return format_named("jsonl");
+    bool json = strcmp(extension, ".json") == 0;
+    if (json && looks_like_jsonl(head, n)) return format_named("jsonl");
     if (by_name)
         *why = "not a PDF, whatever its name says";
-    else if (strcmp(extension, ".json") == 0)
-        *why = "JSON, but not one object per line";
-    else if (extension[0] && !named)
-        *why = "unknown kind of file; name it itself to index it";
+    else if (!named && is_furniture(in->path, extension))
+        *why = "no document by its name; name it itself to index it";
+    else if (json)
+        *why = "JSON, but not one object per line (jq -c '.[]' makes that of an array)";
+    else if (!looks_like_text(head, n))
+        *why = "neither text nor a known format, left out (--format txt reads it all the same)";
     else
         return format_of_content(head, n);
     return NULL;

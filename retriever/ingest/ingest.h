@@ -3,9 +3,12 @@
  * hands each document, cut into passages, to a sink. A bad line or file is reported and skipped,
  * or stops the walk in strict mode; nothing is dropped silently.
  *
- * Formats, by the name of the file, else by its content (opts->format: one of these for all
- * inputs): jsonl  one object per line: id|_id, title, text|contents, timestamp|date; the rest is
- * metadata tsv    a line of column names, then records (DPR); two unnamed columns are id and text
+ * Formats, by the name of the file, else by its content, any text being txt (opts->format: one of
+ * these for all inputs). Binary files are refused; so are, in folders, those whose name says that
+ * they are no documents (styles, scripts, drawings, keys, locks).
+ *   jsonl  one object per line: id|_id, title, text|contents, timestamp|date; the rest is
+ * metadata
+ *   tsv    a line of column names, then records (DPR); two unnamed columns are id and text
  *   md     Markdown: headings are sections; front matter gives title and date
  *   html   headings are sections; scripts, styles and navigation are left out
  *   pdf    through pdftotext, if it is installed

@@ -54,6 +54,16 @@ END
 [ $? -eq 4 ] || fail "a flipped bit: exit code of doctor --deep"
 grep -q postings.tn err || fail "a flipped bit: the file is named: $(cat err)"
 
+# Thousands of files that are no documents do not flood the terminal.
+mkdir many && echo "one fish" >many/a.txt
+for i in $(seq 1 25); do printf 'a\0b' >"many/$i.dat"; done
+"$TERN" index few many >out 2>err || fail "a folder of binary files"
+[ "$(grep -c 'binary file' err)" -eq 20 ] || fail "20 warnings are shown: $(cat err)"
+grep -q "5 more warnings; run with -v to see all" err || fail "the rest is counted: $(cat err)"
+grep -q "25 lines or files skipped" out || fail "all are counted in the end: $(cat out)"
+"$TERN" index few many -v >out 2>err || fail "the same with -v"
+[ "$(grep -c 'binary file' err)" -eq 25 ] || fail "-v shows all warnings"
+
 # 1: everything else
 expect 1 not_found "gone.jsonl" index other gone.jsonl
 if [ "$(id -u)" -ne 0 ]; then

@@ -231,7 +231,7 @@ TEST(folders_are_read_in_the_order_of_their_names) {
     test_file_str("tree/.hidden.txt", "no");
     test_file_str("tree/sub/c.txt", "see");
     test_file("tree/sub/d.bin", "\0\1\2", 3);
-    test_file_str("tree/e.xyz", "odd");
+    test_file_str("tree/e.css", "odd");
     test_file_str("tree/README", "read me");
     test_file_str("tree/f.txt", "");
     snprintf(link, sizeof link, "%s/tree/sub/loop", test_dir());
@@ -248,9 +248,37 @@ TEST(folders_are_read_in_the_order_of_their_names) {
     CHECK_STR(got.docs[3].chunks[0].text, "see");
     CHECK_EQ(got.n_bad, 4);
     CHECK_HAS(got.bad[0], "sub/nowhere: No such file");
-    CHECK_HAS(got.bad[1], "e.xyz: unknown kind of file");
+    CHECK_HAS(got.bad[1], "e.css: no document by its name");
     CHECK_HAS(got.bad[2], "f.txt: empty file");
     CHECK_HAS(got.bad[3], "sub/d.bin: binary file");
+}
+
+TEST(text_of_any_name_in_a_folder_is_read_and_noise_is_not) {
+    char path[512], noise[600];
+    snprintf(path, sizeof path, "%s/any/sub", test_dir());
+    tern_error err;
+    CHECK_OK(tn_mkdirs(path, &err), err);
+    for (size_t i = 0; i < sizeof noise; i++) noise[i] = (char)(1 + i * 37 % 255);
+    test_file_str("any/AUTHORS.Debian", "Ann");
+    test_file_str("any/latin.pod", "M\xFCller sagt: das ist ein Satz auf Deutsch");
+    test_file("any/noise.dat", noise, sizeof noise);
+    test_file_str("any/program.pp", "{ a comment }\n{$mode objfpc}\nbegin end.\n");
+    test_file_str("any/records.dump", "{\"id\":\"r\",\"text\":\"a record\"}\n");
+    test_file_str("any/sub/page.tmpl", "<html><body><p>A page</p></body></html>");
+    snprintf(path, sizeof path, "%s/any", test_dir());
+    tern_index_opts o = ingest_opts();
+    CHECK_OK(ingest_path(&got, path, &o), got.err);
+    CHECK_EQ(got.n_docs, 5);
+    CHECK_STR(got.docs[0].chunks[0].text, "Ann");
+    CHECK_HAS(got.docs[1].chunks[0].text, "ller sagt");
+    CHECK_HAS(got.docs[2].chunks[0].text, "{$mode objfpc}");
+    CHECK_STR(got.docs[3].id, "r");
+    CHECK_STR(got.docs[4].chunks[0].text, "A page");
+    CHECK_EQ(got.n_bad, 1);
+    CHECK_HAS(got.bad[0], "noise.dat: neither text nor a known format");
+    o.format = "txt";
+    CHECK_OK(ingest_path(&got, path, &o), got.err);
+    CHECK_EQ(got.n_docs, 6);
 }
 
 TEST(a_data_set_folder_gives_its_corpus_only) {
