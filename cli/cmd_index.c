@@ -16,7 +16,7 @@ static size_t table(index_args *a, tn_opt *opts, size_t cap) {
         {"language", 'l', TN_OPT_STRING, a ? &a->opts.language : NULL, "NAME",
          "stemmer and stop words: english (default), german, ..., none"},
         {"format", 'f', TN_OPT_STRING, a ? &a->opts.format : NULL, "F",
-         "read every input as jsonl, tsv, md, html, pdf, txt or beir"},
+         "read every input as jsonl, tsv, csv, md, html, pdf or txt"},
         {"embedder", 0, TN_OPT_STRING, a ? &a->opts.embedder : NULL, "NAME",
          "vectors for dense search: lsa (default) or none"},
         {"vectors", 0, TN_OPT_STRING, a ? &a->opts.vectors : NULL, "KIND",
@@ -78,8 +78,9 @@ const tn_command tn_cmd_index = {
     .summary = "make an index of documents, or bring it in step with them",
     .details =
         "Reads the inputs and stores their passages in the folder DIR, ready to be searched. An\n"
-        "input is a file (JSONL, TSV, Markdown, HTML, PDF or text, also .gz and .zst), a folder,\n"
-        "which is read with all its folders, or - for JSONL on standard input.\n"
+        "input is a file (JSONL, TSV, CSV, Markdown, HTML, PDF or text, also .gz and .zst), a\n"
+        "folder, which is read with all its folders, or - for JSONL on standard input. Of a BEIR\n"
+        "folder the corpus is read. A CSV without a column \"text\" is read as plain text.\n"
         "\n"
         "A file of another name is read by its content: as text if it is text. In a folder, files\n"
         "are left out that are no documents by their name: styles and scripts (.css .js .map),\n"
@@ -96,8 +97,9 @@ const tn_command tn_cmd_index = {
         "writer is refused.\n"
         "\n"
         "A line or file that cannot be used is named on stderr as file:line: what, counted, and\n"
-        "skipped; the first 20 are shown, with -v all. --strict stops at the first. Language, "
-        "embedder and kind of vectors are chosen when the index is made.",
+        "skipped; the first 20 are shown, with -v all. --strict stops at the first.\n"
+        "\n"
+        "Language, embedder and kind of vectors are chosen when the index is made.",
     .run = run,
     .options = options,
     .examples = "tern index ix docs/ notes.md\n"

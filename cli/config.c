@@ -4,6 +4,7 @@
 #include "cli/cli.h"
 #include "core/base/file.h"
 #include "core/base/text.h"
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,7 +81,10 @@ int tn_config_apply(tn_cli *cli, tn_config_fn *apply, void *ud) {
     int code = -1;
     if (config_path(&path)) {
         tern_status status = tn_file_read(tn_buf_cstr(&path), CONFIG_BYTES_MAX, &file, &err);
-        if (status != TERN_OK && status != TERN_ERR_NOT_FOUND) code = tn_cli_fail(cli, &err);
+        if (status != TERN_OK && err.os_code == EACCES) /* HOME of another user, as under sudo -u */
+            tn_log(cli, TERN_LOG_WARN, "%s; its settings do not apply", err.text);
+        else if (status != TERN_OK && status != TERN_ERR_NOT_FOUND)
+            code = tn_cli_fail(cli, &err);
     }
     /* Option values are views: they must live as long as the command. */
     char *text = file.len ? tn_arena_strndup(&cli->arena, file.data, file.len) : NULL;

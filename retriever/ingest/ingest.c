@@ -18,6 +18,7 @@ typedef struct format {
 static const format formats[] = {
     {"jsonl", " .jsonl .ndjson .jsonlines ", tn_read_jsonl},
     {"tsv", " .tsv .tab ", tn_read_tsv},
+    {"csv", " .csv ", tn_read_csv},
     {"md", " .md .markdown .mdown .mkd ", tn_read_markdown},
     {"html", " .html .htm .xhtml ", tn_read_html},
     {"pdf", " .pdf ", tn_read_pdf},
@@ -156,6 +157,8 @@ static const format *choose(const tn_intake *in, const char *head, size_t n, boo
     char extension[20];
     extension_of(in->path, extension, sizeof extension);
     const format *by_name = format_of_extension(extension);
+    if (by_name == format_named("csv") && !tn_csv_names_text(head, n))
+        return format_named("txt"); /* figures, or a table of its own kind */
     if (by_name && by_name != pdf) return by_name;
     bool json = strcmp(extension, ".json") == 0;
     if (json && looks_like_jsonl(head, n)) return format_named("jsonl");

@@ -9,6 +9,7 @@
  *   jsonl  one object per line: id|_id, title, text|contents, timestamp|date; the rest is
  * metadata
  *   tsv    a line of column names, then records (DPR); two unnamed columns are id and text
+ *   csv    the same with commas or semicolons; a .csv without a text column is read as txt
  *   md     Markdown: headings are sections; front matter gives title and date
  *   html   headings are sections; scripts, styles and navigation are left out
  *   pdf    through pdftotext, if it is installed

@@ -92,6 +92,8 @@ bool tn_is_list_line(const char *s, size_t n); /* "- item", "2) item", "| cell" 
 /* The formats. Each reads in->source to its end. */
 tern_status tn_read_jsonl(tn_intake *in, tern_error *err);
 tern_status tn_read_tsv(tn_intake *in, tern_error *err);
+tern_status tn_read_csv(tn_intake *in, tern_error *err);
+bool tn_csv_names_text(const char *head, size_t n); /* has the first line a text column? */
 tern_status tn_read_markdown(tn_intake *in, tern_error *err);
 tern_status tn_read_plain(tn_intake *in, tern_error *err);
 tern_status tn_read_html(tn_intake *in, tern_error *err);

@@ -67,6 +67,9 @@ grep -q "25 lines or files skipped" out || fail "all are counted in the end: $(c
 # 1: everything else
 expect 1 not_found "gone.jsonl" index other gone.jsonl
 if [ "$(id -u)" -ne 0 ]; then
+    mkdir -p home/tern && echo "top-k = 3" >home/tern/config && chmod 000 home/tern/config
+    XDG_CONFIG_HOME=$PWD/home "$TERN" search ix fish >out 2>err || fail "a configuration of others"
+    grep -q "its settings do not apply" err || fail "it is named: $(cat err)"
     mkdir locked && chmod a-w locked
     expect 1 io "locked" index locked/ix ok.jsonl
 fi

@@ -1,4 +1,4 @@
-/* Claims about TSV, Markdown, HTML and PDF. */
+/* Claims about TSV, CSV, Markdown, HTML and PDF. */
 #include "tests/unit/ingest_collect.h"
 #include <sys/stat.h>
 
@@ -51,6 +51,39 @@ TEST(records_without_an_id_are_named_by_their_place) {
     read_as("jsonl", "{\"text\":\"one\"}\n{\"id\":\"\\t\",\"text\":\"two\"}", 0);
     CHECK_STR(got.docs[0].id, "mem:1");
     CHECK_STR(got.docs[1].id, "mem:2");
+}
+
+TEST(csv_quotes_commas_and_line_ends_as_spreadsheets_do) {
+    read_as("csv",
+            "\xEF\xBB\xBFid,title,\"text\"\r\n"
+            "1,\"A, B\",\"says \"\"hi\"\", then\r\nleaves, \"\"quietly\"\"\"\r\n"
+            "2,Pipe,a 5\" pipe\r\n",
+            0);
+    CHECK_EQ(got.n_docs, 2);
+    CHECK_STR(got.docs[0].title, "A, B");
+    CHECK_STR(got.docs[0].chunks[0].text, "says \"hi\", then\nleaves, \"quietly\"");
+    CHECK_EQ(got.docs[0].chunks[0].line_begin, 2);
+    CHECK_EQ(got.docs[0].chunks[0].line_end, 3);
+    CHECK_STR(got.docs[1].chunks[0].text, "a 5\" pipe");
+    CHECK_EQ(got.docs[1].chunks[0].line_begin, 4);
+    read_as("csv", "id;text\n1;1,5 Liter\n", 0);
+    CHECK_STR(got.docs[0].chunks[0].text, "1,5 Liter");
+}
+
+TEST(csv_of_a_quote_never_closed_names_its_line) {
+    read_as("csv", "id,text\n1,one\n2,\"two\n3,three\n", 0);
+    CHECK_EQ(got.n_docs, 1);
+    CHECK_STR(got.bad[0], "mem:3: a quoted field begins here and does not end");
+}
+
+TEST(csv_without_a_text_column_is_plain_text) {
+    tern_index_opts o = ingest_opts();
+    CHECK_OK(ingest_path(&got, test_file_str("sum.csv", "city,people\nBonn,330000\n"), &o),
+             got.err);
+    CHECK_EQ(got.n_docs, 1);
+    CHECK_HAS(got.docs[0].chunks[0].text, "Bonn,330000");
+    CHECK_OK(ingest_path(&got, test_file_str("t.csv", "id,Text\n7,Bonn\n"), &o), got.err);
+    CHECK_STR(got.docs[0].id, "7");
 }
 
 TEST(tsv_lines_that_do_not_fit_the_header_are_named) {
