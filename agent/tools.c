@@ -1,11 +1,11 @@
 /* tools.c - see tools.h. */
 #include "agent/tools.h"
 #include "agent/lens.h"
+#include "core/base/mem.h"
 #include "core/base/text.h"
 #include "retriever/index_priv.h"
 #include <string.h>
 #include <xxhash.h>
-#include "core/base/mem.h"
 
 /* Above this many passages, listing the titles at the start (every stored block is touched) costs
  * more than looking up the few hundred names of an episode one by one. */
@@ -96,18 +96,6 @@ void tn_titles_free(tn_titles *t) {
 
 /* --- the table -------------------------------------------------------------------------------- */
 
-/* Models quote freely: a phrase that occurs nowhere is searched for again by its words. */
-static tern_status search_unquoted(tn_index_tools *t, const char *query, size_t query_len,
-                                   const tern_search_opts *o, tern_hit *hits, size_t *n_hits,
-                                   tern_error *err) {
-    tn_buf words = {0};
-    for (size_t i = 0; i < query_len; i++) tn_buf_char(&words, query[i] == '"' ? ' ' : query[i]);
-    tern_status st = tn_buf_status(&words, err);
-    if (st == TERN_OK) st = tern_search(t->searcher, words.data, words.len, o, hits, n_hits, err);
-    tn_buf_deinit(&words);
-    return st;
-}
-
 static tern_status tool_search(void *ud, const char *query, size_t query_len, size_t k,
                                const uint32_t *exclude, size_t n_exclude, uint32_t *refs,
                                size_t *n_refs, tern_error *err) {
@@ -122,12 +110,11 @@ static tern_status tool_search(void *ud, const char *query, size_t query_len, si
     if (t->n_hidden) memcpy(t->exclude + n_exclude, t->hidden, t->n_hidden * sizeof *t->hidden);
     o.k = k < 128 ? k : 128;
     o.mode = t->mode;
+    o.relax_phrases = true;
     o.as_of = t->as_of;
     o.exclude = t->exclude;
     o.n_exclude = n;
     tern_status st = tern_search(t->searcher, query, query_len, &o, hits, n_refs, err);
-    if (st == TERN_OK && *n_refs == 0 && memchr(query, '"', query_len))
-        st = search_unquoted(t, query, query_len, &o, hits, n_refs, err);
     for (size_t i = 0; st == TERN_OK && i < *n_refs; i++) refs[i] = hits[i].ref;
     return st;
 }

@@ -166,6 +166,27 @@ static tern_status rank_hybrid(tern_searcher *s, const char *query, size_t query
     return TERN_OK;
 }
 
+static tern_status rank(tern_searcher *s, const char *query, size_t query_len,
+                        const tern_search_opts *o, const uint64_t *allow, size_t k, tern_hit *hits,
+                        size_t *n_hits, tern_error *err) {
+    if (o->mode == TERN_MODE_BM25)
+        return rank_bm25(s, query, query_len, o, allow, hits, k, n_hits, err);
+    if (o->mode == TERN_MODE_DENSE)
+        return rank_dense(s, query, query_len, allow, hits, k, n_hits, err);
+    return rank_hybrid(s, query, query_len, o, allow, hits, k, n_hits, err);
+}
+
+static tern_status rank_unquoted(tern_searcher *s, const char *query, size_t query_len,
+                                 const tern_search_opts *o, const uint64_t *allow, size_t k,
+                                 tern_hit *hits, size_t *n_hits, tern_error *err) {
+    tn_buf words = {0};
+    for (size_t i = 0; i < query_len; i++) tn_buf_char(&words, query[i] == '"' ? ' ' : query[i]);
+    tern_status st = tn_buf_status(&words, err);
+    if (st == TERN_OK) st = rank(s, words.data, words.len, o, allow, k, hits, n_hits, err);
+    tn_buf_deinit(&words);
+    return st;
+}
+
 tern_status tern_search(tern_searcher *s, const char *query, size_t query_len,
                         const tern_search_opts *opts, tern_hit *hits, size_t *n_hits,
                         tern_error *err) {
@@ -179,14 +200,9 @@ tern_status tern_search(tern_searcher *s, const char *query, size_t query_len,
     if (k == 0) return TERN_OK;
     const uint64_t *allow;
     st = tn_filter_acquire(&s->filter, &o, &allow, err);
-    if (st == TERN_OK) {
-        if (o.mode == TERN_MODE_BM25)
-            st = rank_bm25(s, query, query_len, &o, allow, hits, k, n_hits, err);
-        else if (o.mode == TERN_MODE_DENSE)
-            st = rank_dense(s, query, query_len, allow, hits, k, n_hits, err);
-        else
-            st = rank_hybrid(s, query, query_len, &o, allow, hits, k, n_hits, err);
-    }
+    if (st == TERN_OK) st = rank(s, query, query_len, &o, allow, k, hits, n_hits, err);
+    if (st == TERN_OK && *n_hits == 0 && o.relax_phrases && memchr(query, '"', query_len))
+        st = rank_unquoted(s, query, query_len, &o, allow, k, hits, n_hits, err);
     tn_filter_release(&s->filter);
     if (st != TERN_OK) *n_hits = 0;
     return st;

@@ -44,6 +44,7 @@ static tern_status run_query(worker *w, const tn_job *job, size_t q, tern_error 
     tern_search_opts opts = w->engine->opts.search;
     size_t n_hits = 0;
     opts.k = job->request.topk;
+    opts.relax_phrases = true;
     tern_status st = tern_search(job->snapshot->searchers[w->number], query->s, query->len, &opts,
                                  w->hits, &n_hits, err);
     tn_buf_char(out, '[');

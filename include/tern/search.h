@@ -17,24 +17,26 @@ typedef enum tern_mode {
 
 typedef struct tern_search_opts {
     tern_mode mode;
-    size_t k;      /* hits wanted; default 10 */
-    float k1, b;   /* BM25; defaults 1.2, 0.75 */
+    size_t k;           /* hits wanted; default 10 */
+    float k1, b;        /* BM25; defaults 1.2, 0.75 */
     float weight_dense; /* hybrid: weight of the cosine beside bm25/max; default 0.1 */
-    int64_t as_of; /* only passages dated at or before this, or undated; TERN_NO_TIME: all */
-    int64_t since; /* only passages dated at or after this; TERN_NO_TIME: all */
+    int64_t as_of;      /* only passages dated at or before this, or undated; TERN_NO_TIME: all */
+    int64_t since;      /* only passages dated at or after this; TERN_NO_TIME: all */
     const char *const *where; /* [n_where] "field=value": equal metadata, source, doc_id or title */
     size_t n_where;
-    const uint32_t *exclude;  /* [n_exclude] refs that must not be returned */
+    const uint32_t *exclude; /* [n_exclude] refs that must not be returned */
     size_t n_exclude;
-    bool exhaustive; /* score every match, no pruning: for tests; same hits, bit for bit */
+    bool relax_phrases; /* a query whose phrases occur nowhere is ranked by its words alone: for
+                           queries written by models, which quote freely */
+    bool exhaustive;    /* score every match, no pruning: for tests; same hits, bit for bit */
 } tern_search_opts;
 TERN_API tern_search_opts tern_search_defaults(void);
 
 typedef struct tern_hit {
-    uint32_t ref;  /* passage number in the index */
-    float score;   /* higher is better; comparable only within one query and mode */
-    float bm25;    /* its BM25 score; 0 if no query term matched or bm25 took no part */
-    float cosine;  /* in [-1, 1]; 0 if dense took no part */
+    uint32_t ref; /* passage number in the index */
+    float score;  /* higher is better; comparable only within one query and mode */
+    float bm25;   /* its BM25 score; 0 if no query term matched or bm25 took no part */
+    float cosine; /* in [-1, 1]; 0 if dense took no part */
     uint32_t rank_bm25, rank_dense; /* from 1; 0: not in that list */
 } tern_hit;
 

@@ -220,6 +220,20 @@ TEST(quoted_phrase_must_occur_in_every_mode) {
     }
 }
 
+TEST(a_phrase_that_occurs_nowhere_is_ranked_by_its_words_when_asked_to_relax) {
+    open_once();
+    for (int m = 0; m < 3; m++) {
+        tern_search_opts o = tern_search_defaults();
+        tern_hit hits[10];
+        o.mode = modes[m];
+        CHECK_EQ(search("\"silver quick\" fox", &o, hits), 0);
+        o.relax_phrases = true;
+        CHECK(search("\"silver quick\" fox", &o, hits) > 0);
+        CHECK_STR(passage(hits[0].ref).id, "phrase");
+        CHECK_EQ(search("\"quick silver\"", &o, hits), 1); /* a phrase that occurs still binds */
+    }
+}
+
 TEST(empty_and_unknown_queries_have_no_hits) {
     open_once();
     for (int m = 0; m < 3; m++) {
