@@ -395,20 +395,22 @@ int tn_cli_parse(tn_cli *cli, int argc, char **argv, const tn_opt *opts, size_t 
 
 /* ---- dispatch ---- */
 
+static int print_version(const tn_cli *cli) {
+    tn_buf b = {0};
+    tn_buf_printf(&b, cli->json ? "{\"version\":\"%s\"}\n" : "tern %s\n", tern_version());
+    int code = tn_cli_out(cli, &b);
+    tn_buf_deinit(&b);
+    return code;
+}
+
 static int dispatch(tn_cli *cli, int argc, char **argv) {
     if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
         cli->color = want_color("auto");
         return tn_help_all(cli);
     }
-    if (strcmp(argv[1], "--version") == 0) {
-        tn_buf b = {0};
-        tn_buf_printf(&b, "tern %s\n", tern_version());
-        int code = tn_cli_out(cli, &b);
-        tn_buf_deinit(&b);
-        return code;
-    }
     const tn_command *cmd = tn_cli_find(cli, argv[1]);
-    for (int i = 2; !cmd && i < argc; i++) cli->json |= strcmp(argv[i], "--json") == 0;
+    for (int i = 1; !cmd && i < argc; i++) cli->json |= strcmp(argv[i], "--json") == 0;
+    if (strcmp(argv[1], "--version") == 0) return print_version(cli);
     if (!cmd) return unknown_command(cli, argv[1]);
     cli->cmd = cmd;
     return cmd->run(cli, argc - 1, argv + 1);

@@ -22,7 +22,11 @@ expect() {
 echo '{"id":"a","title":"A","text":"one fish"}' >ok.jsonl
 "${TERN:?}" index ix ok.jsonl -q >/dev/null || fail "exit code 0"
 
+"$TERN" --version --json | python3 -c 'import json,sys; assert json.load(sys.stdin)["version"]' ||
+    fail "the version as JSON"
+
 # 2: the line is wrong
+expect 2 usage "unknown command '--json'"
 expect 2 usage "unknown command 'serach'" serach ix fish
 expect 2 usage "too few arguments" search ix
 expect 2 usage "unknown option '--tpo-k'" search ix fish --tpo-k 3
