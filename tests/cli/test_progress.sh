@@ -10,8 +10,9 @@ python3 - >big.jsonl <<'END'
 import random
 random.seed(2)
 words = ["w%d" % i for i in range(30000)]
-for i in range(8000):
-    print('{"id":"d%d","title":"t","text":"%s"}' % (i, " ".join(random.choices(words, k=60))))
+texts = [" ".join(random.choices(words, k=60)) for i in range(4000)]
+for i in range(60000): # work for several tenths of a second: a shorter task shows no bar
+    print('{"id":"d%d","title":"t","text":"%s"}' % (i, texts[i % len(texts)]))
 END
 # on_terminal ARG...: stderr is a terminal; what it got comes out.
 on_terminal() {
