@@ -1,8 +1,8 @@
 /* answer_spans.c - spans of a passage that could be an answer: names, dates, numbers, and phrases
  * between the small words and marks of a sentence. */
 #include "agent/reader.h"
-#include <string.h>
 #include "core/base/mem.h"
+#include <string.h>
 
 enum { ANSWERS_MAX = 1200, PHRASE_MAX = 6 };
 
@@ -155,6 +155,26 @@ static void dates_and_numbers(span_set *s, const tn_view *v) {
     }
 }
 
+/* A blank line, or a gap as between columns, before word i: no span reaches over it. */
+static bool breaks(const tn_view *v, uint32_t i) {
+    uint32_t blanks = 0, lines = 0;
+    for (uint32_t k = v->words[i - 1].end; k < v->words[i].begin; k++) {
+        blanks += v->text[k] == ' ';
+        lines += v->text[k] == '\n';
+    }
+    return lines > 1 || blanks > 2;
+}
+
+static void name(span_set *s, const tn_view *v, const tn_name *n) {
+    uint32_t from = n->word_begin;
+    for (uint32_t i = from + 1; i < n->word_end; i++) {
+        if (!breaks(v, i)) continue;
+        add(s, v, from, i, TN_SHAPE_NAME, n->quoted);
+        from = i;
+    }
+    add(s, v, from, n->word_end, TN_SHAPE_NAME, n->quoted);
+}
+
 /* Runs of content words, and two such runs joined by "of": "second oil shock", "rate of decay". */
 static void phrases(span_set *s, const tn_view *v) {
     uint32_t last_begin = 0, last_end = 0;
@@ -194,9 +214,7 @@ tern_status tn_answer_spans(tn_lens *l, const struct tn_read *r, tn_answer_span 
                                             .shape = TN_SHAPE_NAME,
                                             .title = true};
     dates_and_numbers(s, &r->text);
-    for (uint32_t i = 0; i < r->n_names; i++)
-        add(s, &r->text, r->names[i].word_begin, r->names[i].word_end, TN_SHAPE_NAME,
-            r->names[i].quoted);
+    for (uint32_t i = 0; i < r->n_names; i++) name(s, &r->text, &r->names[i]);
     phrases(s, &r->text);
     tn_answer_span *own = tn_arena_alloc(l->arena, (s->n + 1) * sizeof *own);
     if (own) {

@@ -1,21 +1,7 @@
 /* question_form.c - what a question asks for, by its words. English forms; a question in another
  * language asks for a thing, and its choices are still found by the names in it. */
 #include "agent/reader.h"
-#include <string.h>
 #include "core/base/mem.h"
-
-static bool word_is(const tn_view *v, uint32_t i, const char *const *list) {
-    if (i >= v->n_words) return false;
-    size_t len = v->words[i].end - v->words[i].begin;
-    const char *s = v->text + v->words[i].begin;
-    for (; *list; list++) {
-        if (strlen(*list) != len) continue;
-        size_t k = 0;
-        while (k < len && ((s[k] >= 'A' && s[k] <= 'Z') ? s[k] | 0x20 : s[k]) == (*list)[k]) k++;
-        if (k == len) return true;
-    }
-    return false;
-}
 
 static const char *const WH[] = {"who",   "whom", "whose", "when", "where",
                                  "which", "what", "why",   "how",  NULL};
@@ -50,12 +36,12 @@ static const char *const HOW_NUMBER[] = {"many",  "much",  "long",  "old",  "tal
 /* The word that asks. At the start of the question it is plain; further on, who and where are more
  * often relative pronouns, so which, what and how come first and the last one wins. */
 static uint32_t find_wh(const tn_view *q) {
-    if (word_is(q, 0, WH)) return 0;
-    if (word_is(q, 0, PREPOSITIONS) && word_is(q, 1, WH)) return 1;
+    if (tn_word_in(q, 0, WH)) return 0;
+    if (tn_word_in(q, 0, PREPOSITIONS) && tn_word_in(q, 1, WH)) return 1;
     for (uint32_t i = q->n_words; i-- > 0;)
-        if (word_is(q, i, WH_FIRM)) return i;
+        if (tn_word_in(q, i, WH_FIRM)) return i;
     for (uint32_t i = q->n_words; i-- > 0;)
-        if (word_is(q, i, WH)) return i;
+        if (tn_word_in(q, i, WH)) return i;
     return UINT32_MAX;
 }
 
@@ -65,31 +51,31 @@ static tn_want want_of(const tn_view *q, tn_question_form *f) {
                              *const how[] = {"how", NULL};
     uint32_t i = f->wh;
     if (i == UINT32_MAX) return TN_WANT_THING;
-    if (word_is(q, i, when)) return TN_WANT_DATE;
-    if (word_is(q, i, where)) return TN_WANT_PLACE;
-    if (word_is(q, i, why)) return TN_WANT_REASON;
-    if (word_is(q, i, how)) {
-        if (!word_is(q, i + 1, HOW_NUMBER)) return TN_WANT_REASON;
+    if (tn_word_in(q, i, when)) return TN_WANT_DATE;
+    if (tn_word_in(q, i, where)) return TN_WANT_PLACE;
+    if (tn_word_in(q, i, why)) return TN_WANT_REASON;
+    if (tn_word_in(q, i, how)) {
+        if (!tn_word_in(q, i + 1, HOW_NUMBER)) return TN_WANT_REASON;
         f->focus = i + 2 < q->n_words ? i + 2 : UINT32_MAX; /* how many *goals* */
         return TN_WANT_NUMBER;
     }
-    if (word_is(q, i, who)) return TN_WANT_PERSON;
+    if (tn_word_in(q, i, who)) return TN_WANT_PERSON;
     uint32_t k = i + 1;
-    while (k < q->n_words && word_is(q, k, SKIP)) k++;
+    while (k < q->n_words && tn_word_in(q, k, SKIP)) k++;
     if (k >= q->n_words) return TN_WANT_THING;
     f->focus = k;
     /* "what American city": the kind is among the next words */
     for (uint32_t m = k; m < k + 3 && m < q->n_words; m++) {
-        tn_want w = word_is(q, m, DATES)     ? TN_WANT_DATE
-                    : word_is(q, m, NUMBERS) ? TN_WANT_NUMBER
-                    : word_is(q, m, PLACES)  ? TN_WANT_PLACE
-                    : word_is(q, m, PERSONS) ? TN_WANT_PERSON
-                                             : TN_WANT_THING;
+        tn_want w = tn_word_in(q, m, DATES)     ? TN_WANT_DATE
+                    : tn_word_in(q, m, NUMBERS) ? TN_WANT_NUMBER
+                    : tn_word_in(q, m, PLACES)  ? TN_WANT_PLACE
+                    : tn_word_in(q, m, PERSONS) ? TN_WANT_PERSON
+                                                : TN_WANT_THING;
         if (w != TN_WANT_THING) {
             f->focus = m;
             return w;
         }
-        if (word_is(q, m, AUX)) break;
+        if (tn_word_in(q, m, AUX)) break;
     }
     return TN_WANT_THING;
 }
@@ -98,7 +84,7 @@ static tn_want want_of(const tn_view *q, tn_question_form *f) {
 static void find_choices(const tn_lens *l, tn_question_form *f, const char *const *joint) {
     const tn_view *q = &l->question;
     for (uint32_t i = q->n_words; i-- > 1;) {
-        if (!word_is(q, i, joint)) continue;
+        if (!tn_word_in(q, i, joint)) continue;
         const tn_name *left = NULL, *right = NULL;
         for (uint32_t k = 0; k < l->n_question_names; k++) {
             const tn_name *s = &l->question_names[k];
@@ -124,7 +110,7 @@ void tn_question_form_of(const tn_lens *l, tn_question_form *f) {
     const tn_view *q = &l->question;
     *f = (tn_question_form){.wh = find_wh(q), .focus = UINT32_MAX};
     f->want = want_of(q, f);
-    bool aux = word_is(q, 0, AUX);
+    bool aux = tn_word_in(q, 0, AUX);
     find_choices(l, f, or_word);
     if (f->n_choices == 2) {
         f->ask = TN_ASK_CHOICE;

@@ -1,9 +1,9 @@
 /* reader.c - see reader.h: choose the answer, its supporting sentences, and how far to believe it.
  */
 #include "agent/reader.h"
+#include "core/base/mem.h"
 #include <math.h>
 #include <string.h>
-#include "core/base/mem.h"
 
 static const float confidence_weights[TN_N_CONFIDENCE] = {
 #define TN_CONFIDENCE_WEIGHT_(name, weight, meaning) weight,
@@ -92,9 +92,9 @@ tern_status tn_read_answer(tn_episode *ep, tn_reading *out, tern_error *err) {
     tn_scored *scored = NULL;
     uint32_t n = 0;
     *out = (tn_reading){.text = ""};
-    tern_status st = tn_evidence_gather(ep, &a, err);
-    if (st != TERN_OK) return st;
     tn_question_form_of(ep->lens, &form);
+    tern_status st = tn_evidence_gather(ep, &form, &a, err);
+    if (st != TERN_OK) return st;
     st = tn_reader_score(ep, &a, &form, &scored, &n, err);
     if (st != TERN_OK) return st;
     const tn_scored *best = best_of(scored, n);

@@ -1,7 +1,7 @@
 /* reader_score.c - the features of answer spans. See reader.h. */
 #include "agent/reader.h"
-#include <string.h>
 #include "core/base/mem.h"
+#include <string.h>
 
 const char *const tn_reader_names[TN_N_READER] = {
 #define TN_READER_NAME_(name, weight, meaning) #name,
@@ -27,12 +27,15 @@ static int evidence_index(const tn_evidence *a, uint32_t term) {
     return -1;
 }
 
+static uint64_t said_with(const tn_evidence *a, uint32_t term) {
+    for (uint32_t i = 0; i < a->n_said; i++)
+        if (a->said[i].term == term) return a->said[i].bits;
+    return 0;
+}
+
 uint64_t tn_evidence_in(const tn_evidence *a, const tn_view *v, uint32_t from, uint32_t to) {
     uint64_t set = 0;
-    for (uint32_t i = from; i < to; i++) {
-        int k = evidence_index(a, v->words[i].term);
-        if (k >= 0) set |= (uint64_t)1 << k;
-    }
+    for (uint32_t i = from; i < to; i++) set |= said_with(a, v->words[i].term);
     return set;
 }
 
@@ -48,7 +51,8 @@ static bool names_title(const tn_view *text, const tn_view *title) {
     return n > 0;
 }
 
-tern_status tn_evidence_gather(tn_episode *ep, tn_evidence *a, tern_error *err) {
+tern_status tn_evidence_gather(tn_episode *ep, const tn_question_form *form, tn_evidence *a,
+                               tern_error *err) {
     tn_lens *l = ep->lens;
     tn_arena *arena = ep->arena;
     tern_status st = tn_lens_update(l, ep, err);
@@ -57,18 +61,25 @@ tern_status tn_evidence_gather(tn_episode *ep, tn_evidence *a, tern_error *err) 
     const tn_view *q = &l->question;
     for (uint32_t i = 0; i < q->n_words && a->n < 64; i++) {
         uint32_t t = q->words[i].term;
-        if (!tn_word_is_content(&q->words[i]) || evidence_index(a, t) >= 0) continue;
+        if (!tn_word_is_evidence(q, i) || evidence_index(a, t) >= 0) continue;
         a->terms[a->n] = t;
         a->weight[a->n] = l->weight[t];
         a->total += l->weight[t];
         a->n++;
     }
+    st = tn_evidence_paraphrase(a, l, err);
+    if (st != TERN_OK) return st;
+    uint32_t asked = tn_asked_word(q, form);
+    if (asked != UINT32_MAX) a->asked = tn_evidence_in(a, q, asked, asked + 1);
     size_t n = l->n_reads;
+    a->stale = tn_arena_calloc(arena, n + 1, sizeof *a->stale);
+    a->kinds = tn_arena_calloc(arena, n + 1, sizeof *a->kinds);
+    a->wanted = tn_wanted_kind(l, form);
     a->in_title = tn_arena_alloc(arena, (n + 1) * sizeof *a->in_title);
     a->in_text = tn_arena_alloc(arena, (n + 1) * sizeof *a->in_text);
     a->chain = tn_arena_calloc(arena, n + 1, sizeof *a->chain);
     a->chain_with = tn_arena_alloc(arena, (n + 1) * sizeof *a->chain_with);
-    if (!a->in_title || !a->in_text || !a->chain || !a->chain_with)
+    if (!a->in_title || !a->in_text || !a->chain || !a->chain_with || !a->stale || !a->kinds)
         return tern_fail(err, TERN_ERR_NOMEM, 0, "out of memory for answers");
     for (size_t p = 0; p < n; p++) {
         const struct tn_read *r = &l->reads[p];
@@ -89,7 +100,23 @@ tern_status tn_evidence_gather(tn_episode *ep, tn_evidence *a, tern_error *err) 
             a->chain_with[p] = (uint32_t)o;
         }
     }
-    return TERN_OK;
+    for (size_t p = 0; p < n; p++)
+        a->kinds[p] = tn_page_kind(&l->reads[p].title, &l->reads[p].text);
+    tn_mark_stale(ep, a, a->stale);
+    st = tn_mark_named(a, err);
+    if (st != TERN_OK) return st;
+    st = tn_paths_walk(a, a->stale, err);
+    for (size_t p = 0; st == TERN_OK && p < n; p++) {
+        const tn_view *v = &l->reads[p].text;
+        for (uint32_t s = 0; s < v->n_sentences && !a->stale[p]; s++) {
+            const tn_sentence_span *ss = &v->sentences[s];
+            float mass = tn_evidence_mass(a, a->paths[a->first_sentence[p] + s].said);
+            if (mass > a->best_path &&
+                tn_evidence_in(a, v, ss->word_begin, ss->word_end) & a->asked)
+                a->best_path = mass;
+        }
+    }
+    return st;
 }
 
 /* --- the words around a span ------------------------------------------------------------------ */
@@ -112,14 +139,55 @@ static void near_features(const tn_evidence *a, const tn_view *v, const tn_answe
     uint64_t seen = 0;
     for (uint32_t i = ss->word_begin; i < ss->word_end; i++) {
         if (i >= s->word_begin && i < s->word_end) continue;
-        int k = evidence_index(a, v->words[i].term);
-        if (k < 0 || seen >> k & 1) continue;
-        seen |= (uint64_t)1 << k;
+        uint64_t here = said_with(a, v->words[i].term) & ~seen;
+        if (!here) continue;
+        seen |= here;
         uint32_t gap = i < s->word_begin ? s->word_begin - i - 1 : i - s->word_end;
-        near += a->weight[k] / (1.0F + (float)gap);
+        near += tn_evidence_mass(a, here) * a->total / (1.0F + (float)gap);
         if (gap == 0) x[TN_R_NEXT_TO] = 1;
     }
     x[TN_R_NEAR] = near < 2 ? near / 2 : 1;
+}
+
+/* How the span stands to the word for what is asked. */
+static void asked_features(const tn_evidence *a, const tn_question_form *f, const tn_view *v,
+                           const tn_answer_span *s, float *x) {
+    static const char *const by[] = {"by", "was", "is", "were", "are", NULL};
+    const tn_sentence_span *ss = &v->sentences[v->words[s->word_begin].sentence];
+    for (uint32_t i = ss->word_begin; i < ss->word_end; i++) {
+        if ((i >= s->word_begin && i < s->word_end) || !(said_with(a, v->words[i].term) & a->asked))
+            continue;
+        bool before = i < s->word_begin;
+        uint32_t from = before ? i + 1 : s->word_end, to = before ? s->word_begin : i;
+        float near = 1.0F / (1.0F + (float)(to - from));
+        bool small = true;
+        for (uint32_t k = from; k < to; k++) small &= !tn_word_is_content(&v->words[k]);
+        x[TN_R_ASKED] = 1;
+        if (near > x[TN_R_ASKED_NEAR]) x[TN_R_ASKED_NEAR] = near;
+        if (small) x[TN_R_ASKED_NEXT] = 1;
+        if (small && before && to > from && f->want == TN_WANT_PERSON && tn_word_in(v, to - 1, by))
+            x[TN_R_ASKED_BY] = 1;
+    }
+}
+
+static void path_features(const tn_evidence *a, uint32_t p, uint32_t sentence, uint64_t self,
+                          float *x) {
+    const tn_view *v = &a->lens->reads[p].text;
+    const tn_path *way = &a->paths[a->first_sentence[p] + sentence];
+    const tn_sentence_span *ss = &v->sentences[sentence];
+    uint64_t here = tn_evidence_in(a, v, ss->word_begin, ss->word_end) & ~self, before = 0;
+    if (way->from_sentence != UINT32_MAX)
+        before = a->paths[a->first_sentence[way->from_page] + way->from_sentence].said;
+    x[TN_R_PATH] = tn_evidence_mass(a, way->said & ~(self & ~before));
+    float beyond = x[TN_R_PATH] - 0.6F;
+    x[TN_R_PATH_COMPLETE] = beyond > 0 ? beyond / 0.4F : 0;
+    x[TN_R_PATH_END] = tn_evidence_mass(a, here & ~before);
+    x[TN_R_ASKED_PATH] = here & a->asked ? x[TN_R_PATH] : 0;
+    x[TN_R_PATH_TOP] = (here & a->asked) && tn_evidence_mass(a, way->said) >= a->best_path - 0.01F;
+    x[TN_R_HOPS] = (float)(__builtin_popcountll(way->pages) - 1) / 3;
+    x[TN_R_NAMED] = a->named[p];
+    x[TN_R_NAMED_PART] = !a->named[p] && a->in_title[p];
+    x[TN_R_STALE] = a->stale[p];
 }
 
 static void shape_features(const tn_question_form *f, const tn_answer_span *s, float *x) {
@@ -145,7 +213,8 @@ static void shape_features(const tn_question_form *f, const tn_answer_span *s, f
 
 static void cue_features(const tn_question_form *f, const tn_lens *l, const tn_view *v,
                          const tn_answer_span *s, float *x) {
-    static const char *const places[] = {"in", "at", "near", "from", "to", "In", "At", NULL};
+    static const char *const places[] = {"in", "at", "near",   "from", "to",
+                                         "In", "At", "native", NULL};
     static const char *const by[] = {"by", NULL};
     static const char *const copulas[] = {"is", "was", "are", "were", "a", "an", "the", "as", NULL};
     bool in_at = word_before(v, s->word_begin, places);
@@ -158,7 +227,8 @@ static void cue_features(const tn_question_form *f, const tn_lens *l, const tn_v
     if (f->focus == UINT32_MAX) return;
     const tn_word *focus = &l->question.words[f->focus];
     for (uint32_t i = s->word_begin; i < s->word_end; i++)
-        if (v->words[i].term == focus->term) x[TN_R_FOCUS_IN] = 1;
+        if (v->words[i].term == focus->term)
+            x[s->shape == TN_SHAPE_NUMBER ? TN_R_NUMBER_KIND : TN_R_FOCUS_IN] = 1;
     for (uint32_t d = 1; d <= 2; d++) {
         if (s->word_begin >= d && v->words[s->word_begin - d].term == focus->term)
             x[TN_R_FOCUS_NEXT] = 1;
@@ -187,6 +257,9 @@ static void own_features(const tn_evidence *a, const tn_view *v, const tn_answer
     x[TN_R_LENGTH] = n < 6 ? (float)n / 6.0F : 1;
     x[TN_R_ONE_WORD] = n == 1;
     x[TN_R_QUOTED] = s->quoted;
+    static const char *const joints[] = {"in", "on", "at", "for", "from", "to", "and", NULL};
+    for (uint32_t i = s->word_begin + 1; i + 1 < s->word_end && s->shape == TN_SHAPE_NAME; i++)
+        if (!s->title && tn_word_in(v, i, joints)) x[TN_R_JOINED] = 1;
 }
 
 uint32_t tn_evidence_best_sentence(const tn_evidence *a, const tn_view *v, uint64_t title,
@@ -224,6 +297,7 @@ static void span_features(const tn_evidence *a, const tn_episode *ep, const tn_q
         x[TN_R_SENTENCE_TITLE] = tn_evidence_mass(a, (here | title) & ~self);
         float beyond = x[TN_R_SENTENCE_TITLE] - 0.6F;
         x[TN_R_COMPLETE] = beyond > 0 ? beyond / 0.4F : 0;
+        path_features(a, p, sent, self, x);
         x[TN_R_AROUND] = tn_evidence_mass(a, tn_evidence_in(a, v, from, to) & ~self & ~here);
     }
     x[TN_R_PASSAGE] = tn_evidence_mass(a, (title | a->in_text[p]) & ~self);
@@ -241,27 +315,39 @@ static void span_features(const tn_evidence *a, const tn_episode *ep, const tn_q
         return;
     }
     near_features(a, v, s, x);
+    asked_features(a, f, v, s, x);
     cue_features(f, a->lens, v, s, x);
 }
 
-/* Does a passage shown bear the span as its title and name the kind asked for in its first
- * sentence: "Winterbourne is a village"? */
-static bool kind_said(const tn_lens *l, const tn_question_form *f, const tn_view *v,
-                      const tn_answer_span *s) {
-    if (f->focus == UINT32_MAX || s->shape != TN_SHAPE_NAME) return false;
-    uint32_t focus = l->question.words[f->focus].term;
+/* Is the passage titled like the span, but for a bracketed ending? */
+static bool titled(const tn_view *t, const tn_view *v, const tn_answer_span *s) {
+    size_t base = tn_title_base(t->text, t->len);
+    uint32_t n = 0;
+    while (n < t->n_words && t->words[n].end <= base) n++;
+    if (n == 0 || n != s->word_end - s->word_begin) return false;
+    for (uint32_t i = 0; i < n; i++)
+        if (t->words[i].term != v->words[s->word_begin + i].term) return false;
+    return true;
+}
+
+/* What the passage titled like the span says of its kind: "Winterbourne is a village". */
+static void kind_features(const tn_evidence *a, const tn_question_form *f, const tn_view *v,
+                          const tn_answer_span *s, float *x) {
+    const tn_lens *l = a->lens;
+    if (s->shape == TN_SHAPE_DATE || s->shape == TN_SHAPE_NUMBER) return;
     for (size_t p = 0; p < l->n_reads; p++) {
-        const tn_view *t = &l->reads[p].title, *text = &l->reads[p].text;
-        size_t base = tn_title_base(t->text, t->len);
-        uint32_t n = 0, lead = text->n_sentences ? text->sentences[0].word_end : 0;
-        while (n < t->n_words && t->words[n].end <= base) n++;
-        bool same = n == s->word_end - s->word_begin;
-        for (uint32_t i = 0; same && i < n; i++)
-            same = t->words[i].term == v->words[s->word_begin + i].term;
-        for (uint32_t i = 0; same && i < lead; i++)
-            if (text->words[i].term == focus) return true;
+        const tn_view *text = &l->reads[p].text;
+        if (!titled(&l->reads[p].title, v, s)) continue;
+        uint32_t lead = text->n_sentences ? text->sentences[0].word_end : 0;
+        for (uint32_t i = 0; f->focus != UINT32_MAX && i < lead; i++)
+            if (text->words[i].term == l->question.words[f->focus].term) x[TN_R_KIND_SAID] = 1;
+        if (a->wanted == TN_KIND_UNKNOWN || a->kinds[p] == TN_KIND_UNKNOWN) continue;
+        bool group = a->wanted == TN_KIND_PERSON && a->kinds[p] == TN_KIND_GROUP;
+        if (a->kinds[p] == a->wanted)
+            x[TN_R_KIND_SAME] = 1;
+        else if (!group)
+            x[TN_R_KIND_OTHER] = 1;
     }
-    return false;
 }
 
 /* Does span i lie inside a longer one that is no mere phrase? */
@@ -318,7 +404,7 @@ tern_status tn_reader_score(tn_episode *ep, const tn_evidence *a, const tn_quest
             const tn_view *own = spans[i].title ? &r->title : &r->text;
             s->x[TN_R_MENTIONS] = mentions(l, own, &spans[i]);
             s->x[TN_R_PART] = !spans[i].title && is_part(spans, n_spans, i);
-            s->x[TN_R_KIND_SAID] = kind_said(l, form, own, &spans[i]);
+            kind_features(a, form, own, &spans[i], s->x);
             for (int k = 0; k < TN_N_READER; k++) s->score += tn_reader_weights[k] * s->x[k];
         }
     }
