@@ -68,9 +68,17 @@ static kind kind_of(const char *name) {
 
 /* ---- building the text ---- */
 
+/* Manuals made by Sphinx and others close each heading by a link to itself, shown as a pilcrow. */
+static void drop_pilcrow(page *p) {
+    size_t n = p->text.len;
+    if (n - p->block_begin > 2 && memcmp(p->text.data + n - 2, "\xC2\xB6", 2) == 0)
+        p->text.len -= 2;
+}
+
 static void end_block(page *p) {
     size_t begin = p->block_begin;
     while (p->text.len > begin && p->text.data[p->text.len - 1] == '\n') p->text.len--;
+    if (p->heading) drop_pilcrow(p);
     p->space = false;
     if (p->text.len > begin) {
         tn_block b = {.begin = begin,

@@ -86,6 +86,14 @@ TEST(csv_without_a_text_column_is_plain_text) {
     CHECK_STR(got.docs[0].id, "7");
 }
 
+TEST(html_headings_lose_the_pilcrow_that_links_to_them) {
+    read_as("html",
+            "<title>T</title><h1>T</h1><h2>Guide<a href='#g'>\xC2\xB6</a></h2><p>Text \xC2\xB6</p>",
+            0);
+    CHECK_STR(chunk(0)->section, "Guide");
+    CHECK_HAS(chunk(0)->text, "Text \xC2\xB6");
+}
+
 TEST(tsv_lines_that_do_not_fit_the_header_are_named) {
     read_as("tsv", "id\ttext\n1\tone\n2\n3\ta\tb\n4\tfour\n", 0);
     CHECK_EQ(got.n_docs, 2);
