@@ -61,7 +61,8 @@ static const char *test_skipped = "";
 #define CHECK_HAS(text, part)                                                                      \
     do {                                                                                           \
         const char *a_ = (text), *b_ = (part);                                                     \
-        if (!a_ || !strstr(a_, b_)) FAIL("%s is \"%s\", lacks \"%s\"", #text, a_ ? a_ : "(null)", b_); \
+        if (!a_ || !strstr(a_, b_))                                                                \
+            FAIL("%s is \"%s\", lacks \"%s\"", #text, a_ ? a_ : "(null)", b_);                     \
     } while (0)
 #define CHECK_NEAR(a, b, tol)                                                                      \
     do {                                                                                           \
@@ -113,5 +114,7 @@ static inline int test_main(int argc, char **argv) {
     return n[1] != 0;
 }
 #define TEST_MAIN                                                                                  \
-    int main(int argc, char **argv) { return test_main(argc, argv); }
+    int main(int argc, char **argv) {                                                              \
+        return test_main(argc, argv);                                                              \
+    }
 #endif

@@ -1,10 +1,10 @@
 /* arena.c - see arena.h. A list of blocks; each new block is at least twice the previous one. */
 #include "core/base/arena.h"
+#include "core/base/mem.h"
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include "core/base/mem.h"
 
 enum { ALIGN = 16, BLOCK_MIN = 16 << 10, BLOCK_MAX = 4 << 20 };
 

@@ -8,7 +8,7 @@
 typedef struct tn_arena {
     struct tn_arena_block *head; /* newest block first */
     size_t n_bytes;              /* handed out since the last reset */
-} tn_arena; /* zero-initialise to start */
+} tn_arena;                      /* zero-initialise to start */
 
 typedef struct tn_arena_mark {
     struct tn_arena_block *head;
@@ -17,7 +17,8 @@ typedef struct tn_arena_mark {
 
 void tn_arena_deinit(tn_arena *a);
 void tn_arena_reset(tn_arena *a); /* forget everything, keep the largest block */
-/* n bytes, 16-byte aligned, uninitialised / zeroed; NULL: no memory. Valid until reset or rewind. */
+/* n bytes, 16-byte aligned, uninitialised / zeroed; NULL: no memory. Valid until reset or rewind.
+ */
 void *tn_arena_alloc(tn_arena *a, size_t n);
 void *tn_arena_calloc(tn_arena *a, size_t n, size_t size);
 char *tn_arena_strndup(tn_arena *a, const char *s, size_t n);

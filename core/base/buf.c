@@ -1,9 +1,9 @@
 /* buf.c - see buf.h. */
 #include "core/base/buf.h"
+#include "core/base/mem.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include "core/base/mem.h"
 
 void tn_buf_deinit(tn_buf *b) {
     tn_free(b->data);
@@ -35,9 +35,13 @@ void tn_buf_add(tn_buf *b, const void *data, size_t n) {
     b->data[b->len] = '\0';
 }
 
-void tn_buf_str(tn_buf *b, const char *s) { tn_buf_add(b, s, strlen(s)); }
+void tn_buf_str(tn_buf *b, const char *s) {
+    tn_buf_add(b, s, strlen(s));
+}
 
-void tn_buf_char(tn_buf *b, char c) { tn_buf_add(b, &c, 1); }
+void tn_buf_char(tn_buf *b, char c) {
+    tn_buf_add(b, &c, 1);
+}
 
 void tn_buf_printf(tn_buf *b, const char *fmt, ...) {
     va_list ap;

@@ -24,8 +24,9 @@ void tn_buf_add(tn_buf *b, const void *data, size_t n);
 void tn_buf_str(tn_buf *b, const char *s);
 void tn_buf_char(tn_buf *b, char c);
 void tn_buf_printf(tn_buf *b, const char *fmt, ...) TERN_PRINTF(2, 3);
-const char *tn_buf_cstr(tn_buf *b); /* never NULL ("" after a failure); valid until the next append */
-char *tn_buf_take(tn_buf *b);       /* caller frees with tn_free; NULL if failed; b is empty again */
+const char *
+tn_buf_cstr(tn_buf *b);       /* never NULL ("" after a failure); valid until the next append */
+char *tn_buf_take(tn_buf *b); /* caller frees with tn_free; NULL if failed; b is empty again */
 /* OK, or NOMEM filled into err. */
 TERN_MUST_USE tern_status tn_buf_status(const tn_buf *b, tern_error *err);
 

@@ -11,7 +11,9 @@ uint64_t tn_clock_ns(void) {
     return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-int64_t tn_clock_unix(void) { return (int64_t)time(NULL); }
+int64_t tn_clock_unix(void) {
+    return (int64_t)time(NULL);
+}
 
 void tn_sleep_ms(unsigned ms) {
     struct timespec ts = {ms / 1000, (long)(ms % 1000) * 1000000L};

@@ -7,7 +7,7 @@
 
 #define TN_NO_TIME INT64_MIN /* "this passage carries no date" */
 
-uint64_t tn_clock_ns(void); /* monotonic */
+uint64_t tn_clock_ns(void);  /* monotonic */
 int64_t tn_clock_unix(void); /* seconds since 1970-01-01 UTC, now */
 void tn_sleep_ms(unsigned ms);
 

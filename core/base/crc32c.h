@@ -6,6 +6,7 @@
 
 /* Continue `crc` (0 to start) over n bytes. crc32c("123456789") == 0xE3069283. */
 uint32_t tn_crc32c(uint32_t crc, const void *data, size_t n);
-uint32_t tn_crc32c_portable(uint32_t crc, const void *data, size_t n); /* the table version, for tests */
+uint32_t tn_crc32c_portable(uint32_t crc, const void *data,
+                            size_t n); /* the table version, for tests */
 
 #endif

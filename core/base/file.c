@@ -1,5 +1,6 @@
 /* file.c - see file.h. */
 #include "core/base/file.h"
+#include "core/base/mem.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -8,7 +9,6 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "core/base/mem.h"
 
 tern_status tn_fail_errno(tern_error *err, int e, const char *path, const char *what) {
     tern_status st = e == ENOENT                     ? TERN_ERR_NOT_FOUND
@@ -67,8 +67,8 @@ tern_status tn_write_all(int fd, const void *data, size_t n, const char *path, t
 
 static tern_status sync_parent(const char *path, tern_error *err) {
     const char *slash = strrchr(path, '/');
-    char *dir = slash ? tn_strndup(path, slash == path ? 1 : (size_t)(slash - path))
-                      : tn_strdup(".");
+    char *dir =
+        slash ? tn_strndup(path, slash == path ? 1 : (size_t)(slash - path)) : tn_strdup(".");
     if (!dir) return tern_fail(err, TERN_ERR_NOMEM, 0, "out of memory");
     tern_status st = tn_dir_sync(dir, err);
     tn_free(dir);
@@ -91,8 +91,10 @@ tern_status tn_file_replace(const char *path, const void *data, size_t n, tern_e
     if (close(fd) != 0 && st == TERN_OK) st = tn_fail_errno(err, errno, path, "cannot close");
     if (st == TERN_OK && rename(tmp.data, path) != 0)
         st = tn_fail_errno(err, errno, path, "cannot replace");
-    if (st != TERN_OK) unlink(tmp.data);
-    else st = sync_parent(path, err);
+    if (st != TERN_OK)
+        unlink(tmp.data);
+    else
+        st = sync_parent(path, err);
     tn_buf_deinit(&tmp);
     return st;
 }
@@ -136,7 +138,8 @@ tern_status tn_remove_tree(const char *path, tern_error *err) {
     for (struct dirent *e; st == TERN_OK && (e = readdir(d));) {
         if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) continue;
         char *child = tn_path_join(path, e->d_name);
-        st = child ? tn_remove_tree(child, err) : tern_fail(err, TERN_ERR_NOMEM, 0, "out of memory");
+        st =
+            child ? tn_remove_tree(child, err) : tern_fail(err, TERN_ERR_NOMEM, 0, "out of memory");
         tn_free(child);
     }
     closedir(d);
@@ -144,7 +147,9 @@ tern_status tn_remove_tree(const char *path, tern_error *err) {
     return st;
 }
 
-bool tn_file_exists(const char *path) { return access(path, F_OK) == 0; }
+bool tn_file_exists(const char *path) {
+    return access(path, F_OK) == 0;
+}
 
 bool tn_is_dir(const char *path) {
     struct stat sb;
@@ -179,8 +184,10 @@ tern_status tn_map_open(const char *path, tn_map *out, tern_error *err) {
         *out = (tn_map){(const uint8_t *)"", 0};
     } else {
         void *p = mmap(NULL, (size_t)sb.st_size, PROT_READ, MAP_SHARED, fd, 0);
-        if (p == MAP_FAILED) st = tn_fail_errno(err, errno, path, "cannot map");
-        else *out = (tn_map){p, (size_t)sb.st_size};
+        if (p == MAP_FAILED)
+            st = tn_fail_errno(err, errno, path, "cannot map");
+        else
+            *out = (tn_map){p, (size_t)sb.st_size};
     }
     close(fd);
     return st;

@@ -11,14 +11,16 @@
 tern_status tn_fail_errno(tern_error *err, int errno_value, const char *path, const char *what);
 
 /* Append the whole file. LIMIT if it holds more than n_max bytes. */
-TERN_MUST_USE tern_status tn_file_read(const char *path, size_t n_max, tn_buf *out, tern_error *err);
+TERN_MUST_USE tern_status tn_file_read(const char *path, size_t n_max, tn_buf *out,
+                                       tern_error *err);
 /* Write path.tmp.PID, fsync, rename over path, fsync the folder. On failure the old file stands and
  * the temporary one is gone. */
 TERN_MUST_USE tern_status tn_file_replace(const char *path, const void *data, size_t n,
                                           tern_error *err);
 TERN_MUST_USE tern_status tn_dir_sync(const char *path, tern_error *err);
 TERN_MUST_USE tern_status tn_mkdirs(const char *path, tern_error *err); /* like mkdir -p */
-TERN_MUST_USE tern_status tn_remove_tree(const char *path, tern_error *err); /* like rm -r; missing is ok */
+TERN_MUST_USE tern_status tn_remove_tree(const char *path,
+                                         tern_error *err); /* like rm -r; missing is ok */
 bool tn_file_exists(const char *path);
 bool tn_is_dir(const char *path);
 /* write(2) until all is written; IO or FULL. */

@@ -14,7 +14,7 @@ TERN_MUST_USE tern_status tn_json_parse(const char *s, size_t n, json_t **out, t
 TERN_MUST_USE tern_status tn_json_load(const char *path, json_t **out, tern_error *err);
 /* Append the value, compact, keys in insertion order, valid UTF-8. */
 void tn_json_dump(const json_t *v, tn_buf *out);
-void tn_json_dump_pretty(const json_t *v, tn_buf *out); /* two-space indent */
+void tn_json_dump_pretty(const json_t *v, tn_buf *out);    /* two-space indent */
 void tn_json_escape(const char *s, size_t n, tn_buf *out); /* "quoted string"; repairs bad UTF-8 */
 
 /* Members by key; the default when obj is not an object, the key is missing or of another type. */

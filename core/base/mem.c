@@ -35,7 +35,9 @@ void *tn_realloc(void *p, size_t n, size_t size) {
     return realloc(p, n_bytes ? n_bytes : 1);
 }
 
-void tn_free(void *p) { free(p); }
+void tn_free(void *p) {
+    free(p);
+}
 
 char *tn_strndup(const char *s, size_t n) {
     char *copy = n < SIZE_MAX ? tn_alloc(n + 1) : NULL;
@@ -45,7 +47,9 @@ char *tn_strndup(const char *s, size_t n) {
     return copy;
 }
 
-char *tn_strdup(const char *s) { return tn_strndup(s, strlen(s)); }
+char *tn_strdup(const char *s) {
+    return tn_strndup(s, strlen(s));
+}
 
 int tn_grow_(void **vec, size_t *cap, size_t need, size_t size) {
     if (need <= *cap) return 0;
@@ -66,4 +70,6 @@ void tn_mem_fail_after(int64_t n, int sticky) {
     atomic_store(&fail_in, n);
 }
 
-uint64_t tn_mem_n_allocs(void) { return atomic_load(&n_allocs); }
+uint64_t tn_mem_n_allocs(void) {
+    return atomic_load(&n_allocs);
+}

@@ -9,7 +9,8 @@
 #include <stdlib.h> /* declares what is poisoned below, so it must come first */
 #include <string.h>
 
-/* Uninitialised / zeroed block of n bytes; n == 0 gives a unique, freeable block. NULL: no memory. */
+/* Uninitialised / zeroed block of n bytes; n == 0 gives a unique, freeable block. NULL: no memory.
+ */
 void *tn_alloc(size_t n_bytes);
 void *tn_calloc(size_t n, size_t size);
 /* Resize to n * size bytes; on failure (or overflow) NULL, and the old block stays valid. */

@@ -1,15 +1,16 @@
 /* pool.c - see pool.h.
  * Lock order: `turn` (one job at a time) before `lock` (the job's fields). Workers sleep on
  * `wake` until `job_id` moves; the caller sleeps on `done` until no worker is inside the job. A
- * worker that wakes late finds `next` past the end and leaves without touching the caller's data. */
+ * worker that wakes late finds `next` past the end and leaves without touching the caller's data.
+ */
 #include "core/base/pool.h"
+#include "core/base/mem.h"
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <unistd.h>
-#include "core/base/mem.h"
 
 struct tn_pool {
     pthread_mutex_t turn;
@@ -117,7 +118,9 @@ void tn_pool_free(tn_pool *p) {
     tn_free(p);
 }
 
-int tn_pool_n_threads(const tn_pool *p) { return p ? p->n_workers + 1 : 1; }
+int tn_pool_n_threads(const tn_pool *p) {
+    return p ? p->n_workers + 1 : 1;
+}
 
 void tn_pool_for(tn_pool *p, size_t n, size_t grain, tn_pool_fn *fn, void *arg) {
     if (n == 0) return;

@@ -14,9 +14,9 @@ typedef void tn_pool_fn(void *arg, size_t begin, size_t end, int worker);
 
 /* n_threads counts the calling thread; 0 means one per core of the affinity mask. */
 TERN_MUST_USE tern_status tn_pool_new(int n_threads, tn_pool **out, tern_error *err);
-void tn_pool_free(tn_pool *p);              /* NULL allowed; joins the workers */
-int tn_pool_n_threads(const tn_pool *p);    /* 1 for NULL */
-int tn_cpu_count(void);                     /* cores this process may use, >= 1 */
+void tn_pool_free(tn_pool *p);           /* NULL allowed; joins the workers */
+int tn_pool_n_threads(const tn_pool *p); /* 1 for NULL */
+int tn_cpu_count(void);                  /* cores this process may use, >= 1 */
 
 /* Run fn over [0, n) in chunks of `grain`, on the workers and the calling thread; returns when all
  * are done. NULL pool, a single chunk, or a call from inside a worker runs inline in chunk order.

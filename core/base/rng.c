@@ -35,7 +35,9 @@ uint64_t tn_rng_below(tn_rng *r, uint64_t n) {
     return x % n;
 }
 
-double tn_rng_uniform(tn_rng *r) { return (double)(tn_rng_u64(r) >> 11) * 0x1p-53; }
+double tn_rng_uniform(tn_rng *r) {
+    return (double)(tn_rng_u64(r) >> 11) * 0x1p-53;
+}
 
 double tn_rng_normal(tn_rng *r) {
     double u = 1.0 - tn_rng_uniform(r), v = tn_rng_uniform(r); /* u in (0, 1] */

@@ -7,7 +7,8 @@
 const char *tern_status_text(tern_status status) {
     switch (status) {
 #define STATUS_CASE(name, value, text)                                                             \
-    case TERN_##name: return text;
+    case TERN_##name:                                                                              \
+        return text;
         TERN_STATUS_MAP(STATUS_CASE)
 #undef STATUS_CASE
     }

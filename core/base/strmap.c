@@ -1,8 +1,8 @@
 /* strmap.c - see strmap.h. Open addressing with linear probing over XXH3, at most 3/4 full. */
 #include "core/base/strmap.h"
+#include "core/base/mem.h"
 #include <string.h>
 #include <xxhash.h>
-#include "core/base/mem.h"
 
 void tn_strmap_deinit(tn_strmap *m) {
     tn_free(m->slots);

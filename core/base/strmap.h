@@ -14,7 +14,7 @@ typedef struct tn_strmap {
         const char *s; /* in the arena, NUL-terminated */
         uint32_t len;
         uint32_t hash;
-    } *keys;
+    } * keys;
     size_t keys_cap;
     tn_arena arena;
 } tn_strmap; /* zero-initialise to start */

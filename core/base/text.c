@@ -1,8 +1,8 @@
 /* text.c - see text.h. */
 #include "core/base/text.h"
+#include "core/base/mem.h"
 #include <string.h>
 #include <utf8proc.h>
-#include "core/base/mem.h"
 
 size_t tn_utf8_decode(const char *s, size_t n, uint32_t *cp) {
     const unsigned char *p = (const unsigned char *)s;
@@ -75,7 +75,10 @@ bool tn_utf8_valid(const char *s, size_t n) {
  * still have followed it. */
 static size_t ill_formed_len(const unsigned char *p, size_t n) {
     unsigned c = p[0];
-    size_t want = c >= 0xC2 && c <= 0xDF ? 2 : c >= 0xE0 && c <= 0xEF ? 3 : c >= 0xF0 && c <= 0xF4 ? 4 : 1;
+    size_t want = c >= 0xC2 && c <= 0xDF   ? 2
+                  : c >= 0xE0 && c <= 0xEF ? 3
+                  : c >= 0xF0 && c <= 0xF4 ? 4
+                                           : 1;
     if (want == 1 || n < 2) return 1;
     unsigned lo = c == 0xE0 ? 0xA0 : c == 0xF0 ? 0x90 : 0x80;
     unsigned hi = c == 0xED ? 0x9F : c == 0xF4 ? 0x8F : 0xBF;
@@ -140,7 +143,9 @@ void tn_text_fold(const char *s, size_t n, tn_buf *out) {
     free(folded); /* utf8proc's own block */
 }
 
-static char ascii_lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c; }
+static char ascii_lower(char c) {
+    return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
+}
 
 bool tn_ascii_ieq(const char *a, const char *b) {
     while (*a && ascii_lower(*a) == ascii_lower(*b)) a++, b++;
@@ -156,7 +161,9 @@ bool tn_ends_with(const char *s, const char *suffix) {
     return n >= m && memcmp(s + n - m, suffix, m) == 0;
 }
 
-static bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+static bool is_space(char c) {
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
 
 void tn_trim(const char **s, size_t *n) {
     while (*n && is_space(**s)) (*s)++, (*n)--;

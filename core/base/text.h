@@ -20,7 +20,7 @@ size_t tn_utf8_floor(const char *s, size_t len, size_t n);
 /* Append s (well-formed) to out: NFKC, case folded. For matching names, not for display. */
 void tn_text_fold(const char *s, size_t n, tn_buf *out);
 
-bool tn_ascii_ieq(const char *a, const char *b);               /* equal, ignoring ASCII case */
+bool tn_ascii_ieq(const char *a, const char *b); /* equal, ignoring ASCII case */
 bool tn_starts_with(const char *s, const char *prefix);
 bool tn_ends_with(const char *s, const char *suffix);
 /* Trim ASCII white space at both ends, in place on the view. */

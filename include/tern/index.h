@@ -18,22 +18,22 @@ extern "C" {
 #define TERN_NO_TIME INT64_MIN /* a passage without a date */
 
 typedef struct tern_index_opts {
-    const char *language; /* Snowball stemmer: "english" (default), "german", ...; "none" */
-    const char *embedder; /* "lsa" (default), "none", or the path of a model */
-    const char *vectors;  /* FAISS index kind: "flat" (default), "ivf", "hnsw" */
-    const char *format;   /* NULL: by file name and content; else "jsonl", "tsv", "md", ... */
-    uint32_t chunk_tokens;   /* passage limit for prose files, in words; default 200 */
-    uint32_t chunk_overlap;  /* words repeated from the passage before; default 30 */
-    uint32_t record_tokens;  /* records (JSONL, TSV) are split only above this; default 1024 */
-    uint64_t memory_bytes;   /* budget of the builder; default 512 MiB */
-    bool strict;             /* stop at the first bad line instead of counting it */
+    const char *language;   /* Snowball stemmer: "english" (default), "german", ...; "none" */
+    const char *embedder;   /* "lsa" (default), "none", or the path of a model */
+    const char *vectors;    /* FAISS index kind: "flat" (default), "ivf", "hnsw" */
+    const char *format;     /* NULL: by file name and content; else "jsonl", "tsv", "md", ... */
+    uint32_t chunk_tokens;  /* passage limit for prose files, in words; default 200 */
+    uint32_t chunk_overlap; /* words repeated from the passage before; default 30 */
+    uint32_t record_tokens; /* records (JSONL, TSV) are split only above this; default 1024 */
+    uint64_t memory_bytes;  /* budget of the builder; default 512 MiB */
+    bool strict;            /* stop at the first bad line instead of counting it */
 } tern_index_opts;
 TERN_API tern_index_opts tern_index_defaults(void);
 
 /* What a sync, remove or compact did. */
 typedef struct tern_index_report {
     uint64_t n_added, n_replaced, n_unchanged, n_removed; /* documents */
-    uint64_t n_passages;   /* live passages after the call */
+    uint64_t n_passages;                                  /* live passages after the call */
     uint64_t n_bad;        /* inputs lines or files skipped, each logged as file:line: what */
     uint64_t n_repaired;   /* documents whose text was not valid UTF-8 and was repaired */
     uint64_t n_duplicates; /* ids seen twice in this call; the last one stands, each is logged */
@@ -50,8 +50,8 @@ typedef struct tern_index_report {
  * error, the index holds the last committed state. */
 TERN_API TERN_MUST_USE tern_status tern_index_sync(const char *dir, const char *const *inputs,
                                                    size_t n_inputs, const tern_index_opts *opts,
-                                                   const tern_host *host,
-                                                   tern_index_report *report, tern_error *err);
+                                                   const tern_host *host, tern_index_report *report,
+                                                   tern_error *err);
 /* Remove documents by document id (all their passages). Ids that are not there: NOT_FOUND with the
  * first such id in err, and nothing is removed. */
 TERN_API TERN_MUST_USE tern_status tern_index_remove(const char *dir, const char *const *doc_ids,
@@ -82,9 +82,9 @@ typedef struct tern_index_stats {
     uint64_t n_terms;      /* distinct terms, summed over segments */
     uint64_t n_bytes;      /* on disk */
     uint32_t n_segments;
-    uint32_t dim;          /* of the vectors; 0 if the index has none */
-    uint64_t generation;   /* grows with each commit */
-    char hash[33];         /* of the live documents' ids and contents; equal content, equal hash */
+    uint32_t dim;        /* of the vectors; 0 if the index has none */
+    uint64_t generation; /* grows with each commit */
+    char hash[33];       /* of the live documents' ids and contents; equal content, equal hash */
     char language[32], embedder[32], vectors[16];
 } tern_index_stats;
 TERN_API tern_index_stats tern_index_get_stats(const tern_index *ix);
@@ -92,14 +92,14 @@ TERN_API tern_index_stats tern_index_get_stats(const tern_index *ix);
 /* One passage. All strings are NUL-terminated UTF-8 views, valid until tern_index_close; "" where
  * there is nothing to say. */
 typedef struct tern_passage {
-    const char *id;      /* unique; equal to doc_id when the document is one passage, else doc_id#n */
+    const char *id; /* unique; equal to doc_id when the document is one passage, else doc_id#n */
     const char *doc_id;
     const char *title;   /* of the document */
     const char *section; /* headings down to this passage: "Guide > Install"; "" if none */
     const char *text;
-    const char *source;  /* the file it was read from, as given to sync */
-    const char *meta;    /* further fields: a JSON object, "" if none */
-    size_t text_len;     /* bytes */
+    const char *source;            /* the file it was read from, as given to sync */
+    const char *meta;              /* further fields: a JSON object, "" if none */
+    size_t text_len;               /* bytes */
     uint64_t byte_begin, byte_end; /* range in the (decompressed) source */
     uint32_t line_begin, line_end; /* from 1 */
     uint32_t page;                 /* of a PDF, from 1; 0 elsewhere */

@@ -6,8 +6,8 @@
 #define TERN_STATUS_H
 
 #if defined(__GNUC__)
-#define TERN_API         __attribute__((visibility("default")))
-#define TERN_MUST_USE    __attribute__((warn_unused_result))
+#define TERN_API          __attribute__((visibility("default")))
+#define TERN_MUST_USE     __attribute__((warn_unused_result))
 #define TERN_PRINTF(f, a) __attribute__((format(printf, (f), (a))))
 #else
 #define TERN_API

@@ -68,8 +68,9 @@ void tn_pack128(const uint32_t values[128], unsigned bits, uint8_t *packed) {
     X(10)                                                                                          \
     X(11)                                                                                          \
     X(12)                                                                                          \
-    X(13) X(14) X(15) X(16) X(17) X(18) X(19) X(20) X(21) X(22) X(23) X(24) X(25) X(26) X(27)      \
-        X(28) X(29) X(30) X(31) X(32)
+    X(13)                                                                                          \
+    X(14) X(15) X(16) X(17) X(18) X(19) X(20) X(21) X(22) X(23) X(24) X(25) X(26) X(27) X(28)      \
+        X(29) X(30) X(31) X(32)
 
 void tn_unpack128(const uint8_t *packed, unsigned bits, uint32_t values[128]) {
     switch (bits) {

@@ -143,7 +143,8 @@ TEST(door_bounds_the_bodies_it_holds_at_once) {
     tn_door_close(door);
 }
 
-/* Start a request, then send `text` over and over, a byte at a time with a pause after each, until the server hangs up. Milliseconds. */
+/* Start a request, then send `text` over and over, a byte at a time with a pause after each, until
+ * the server hangs up. Milliseconds. */
 static double drip(const char *text, unsigned pause_ms) {
     int fd = client_connect(tn_door_port(door));
     const char *head = "GET /a HTTP/1.1\r\nHost: x\r\n";
