@@ -21,17 +21,17 @@ static const char *const NUMBERS[] = {
     "distance", "amount",     "size",      "area",       "cost",   "price",  "score",
     "many",     "much",       "elevation", "speed",      "weight", "total",  NULL};
 static const char *const PLACES[] = {
-    "city",   "country",      "state",    "county",       "town",    "place",  "location",
-    "region", "province",     "district", "continent",    "village", "island", "borough",
-    "street", "neighborhood", "nation",   "municipality", NULL};
+    "city",   "country",      "state",    "county",       "town",       "place",    "location",
+    "region", "province",     "district", "continent",    "village",    "island",   "borough",
+    "street", "neighborhood", "nation",   "municipality", "birthplace", "hometown", NULL};
 static const char *const PERSONS[] = {
     "person",    "actor",     "actress",  "director",   "singer", "author",  "writer",
     "president", "king",      "queen",    "man",        "woman",  "player",  "artist",
     "musician",  "composer",  "producer", "politician", "wife",   "husband", "father",
     "mother",    "scientist", "leader",   "founder",    NULL};
-static const char *const HOW_NUMBER[] = {"many",  "much",  "long",  "old",  "tall", "far",
-                                         "high",  "big",   "large", "deep", "wide", "fast",
-                                         "often", "heavy", "few",   NULL};
+static const char *const HOW_NUMBER[] = {
+    "many", "much", "long",  "old",   "tall", "far",    "high",  "big", "large", "deep",
+    "wide", "fast", "often", "heavy", "few",  "strong", "thick", "hot", "cold",  NULL};
 
 /* The word that asks. At the start of the question it is plain; further on, who and where are more
  * often relative pronouns, so which, what and how come first and the last one wins. */

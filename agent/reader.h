@@ -98,61 +98,64 @@ TERN_MUST_USE tern_status tn_read_answer(tn_episode *ep, tn_reading *out, tern_e
 
 /* X(NAME, weight, meaning) of a span's features. */
 #define TN_READER_MAP(X)                                                                           \
-    X(SENTENCE, -0.65F, "share of the question in the sentence")                                   \
-    X(SENTENCE_TITLE, 1.07F, "share of the question in the sentence or the title")                 \
-    X(COMPLETE, 0.35F, "how far SENTENCE_TITLE is above 0.6, over 0.4")                            \
-    X(AROUND, 0.54F, "share of the question in the sentences before and after")                    \
-    X(PASSAGE, -1.49F, "share of the question in the passage")                                     \
-    X(CHAIN, 5.07F, "share of the question in the passage and the best one linked to it")          \
-    X(NEAR, 1.31F, "question terms by distance: sum of weight / (1 + words between)")              \
-    X(NEXT_TO, -0.03F, "a question term stands next to the span")                                  \
-    X(IN_QUESTION, 0.10F, "share of the span's mass that is in the question")                      \
-    X(ALL_IN_QUESTION, -1.09F, "the question says the whole span")                                 \
-    X(NAME_PERSON, 1.68F, "a name, and who is asked")                                              \
-    X(NAME_PLACE, 1.78F, "a name, and where is asked")                                             \
-    X(NAME_THING, 1.01F, "a name, and a thing is asked")                                           \
-    X(DATE_DATE, 4.39F, "a date, and when is asked")                                               \
+    X(SENTENCE, -0.72F, "share of the question in the sentence")                                   \
+    X(SENTENCE_TITLE, 0.90F, "share of the question in the sentence or the title")                 \
+    X(COMPLETE, 0.47F, "how far SENTENCE_TITLE is above 0.6, over 0.4")                            \
+    X(AROUND, 0.58F, "share of the question in the sentences before and after")                    \
+    X(PASSAGE, -1.39F, "share of the question in the passage")                                     \
+    X(CHAIN, 5.02F, "share of the question in the passage and the best one linked to it")          \
+    X(NEAR, 1.17F, "question terms by distance: sum of weight / (1 + words between)")              \
+    X(NEXT_TO, -0.07F, "a question term stands next to the span")                                  \
+    X(IN_QUESTION, 0.14F, "share of the span's mass that is in the question")                      \
+    X(ALL_IN_QUESTION, -1.25F, "the question says the whole span")                                 \
+    X(NAME_PERSON, 1.67F, "a name, and who is asked")                                              \
+    X(NAME_PLACE, 1.75F, "a name, and where is asked")                                             \
+    X(NAME_THING, 0.99F, "a name, and a thing is asked")                                           \
+    X(DATE_DATE, 4.40F, "a date, and when is asked")                                               \
     X(NUMBER_NUMBER, 3.43F, "a number, and how many is asked")                                     \
-    X(DATE_OTHER, -1.35F, "a date, and something else is asked")                                   \
-    X(NUMBER_OTHER, -0.09F, "a number, and something else is asked")                               \
-    X(PHRASE_THING, -0.64F, "a phrase in small letters, and a thing or reason is asked")           \
-    X(PHRASE_OTHER, -1.30F, "a phrase in small letters, and something else is asked")              \
-    X(PLACE_CUE, 2.29F, "where: after in, at, near, from or to")                                   \
-    X(PERSON_CUE, 0.90F, "who: two or three capitalised words not after in or at")                 \
-    X(BY_CUE, 0.76F, "who: after by")                                                              \
-    X(FOCUS_IN, 1.93F, "the kind asked for is a word of the span")                                 \
-    X(FOCUS_NEXT, 1.50F, "the kind asked for stands next to the span")                             \
-    X(KIND_SAID, 1.93F, "a passage shown is titled like the span and its lead says the kind")      \
-    X(YEAR_ONLY, 1.20F, "a year is asked, and the span is one")                                    \
-    X(TITLE, 0.08F, "the span is the passage's title")                                             \
-    X(TITLE_SAID, 0.54F, "the span is the title, and the question says it")                        \
+    X(DATE_OTHER, -1.33F, "a date, and something else is asked")                                   \
+    X(NUMBER_OTHER, -0.12F, "a number, and something else is asked")                               \
+    X(PHRASE_THING, -0.66F, "a phrase in small letters, and a thing or reason is asked")           \
+    X(PHRASE_OTHER, -1.31F, "a phrase in small letters, and something else is asked")              \
+    X(PLACE_CUE, 2.22F, "where: after in, at, near, from or to")                                   \
+    X(PERSON_CUE, 0.86F, "who: two or three capitalised words not after in or at")                 \
+    X(BY_CUE, 0.66F, "who: after by")                                                              \
+    X(FOCUS_IN, 1.98F, "the kind asked for is a word of the span")                                 \
+    X(FOCUS_NEXT, 1.24F, "the kind asked for stands next to the span")                             \
+    X(KIND_SAID, 1.88F, "a passage shown is titled like the span and its lead says the kind")      \
+    X(YEAR_ONLY, 1.15F, "a year is asked, and the span is one")                                    \
+    X(TITLE, 0.45F, "the span is the passage's title")                                             \
+    X(TITLE_SAID, 0.67F, "the span is the title, and the question says it")                        \
     X(PART, -1.66F, "the span is part of a longer name, date or number")                           \
-    X(QUOTED, -1.00F, "in quotation marks")                                                        \
-    X(COPULA, 0.33F, "right after is, was, are, were, a, an, the")                                 \
-    X(LEAD, 0.72F, "in the first sentence of its passage")                                         \
-    X(RARITY, 1.45F, "mean weight of the span's terms")                                            \
-    X(LENGTH, 1.60F, "words, over 6, at most 1")                                                   \
-    X(ONE_WORD, -0.44F, "the span is one word")                                                    \
+    X(QUOTED, -1.01F, "in quotation marks")                                                        \
+    X(COPULA, 0.32F, "right after is, was, are, were, a, an, the")                                 \
+    X(LEAD, 0.73F, "in the first sentence of its passage")                                         \
+    X(RARITY, 1.41F, "mean weight of the span's terms")                                            \
+    X(LENGTH, 1.61F, "words, over 6, at most 1")                                                   \
+    X(ONE_WORD, -0.46F, "the span is one word")                                                    \
     X(MENTIONS, -0.61F, "passages that hold the span: 1 - 1/n")                                    \
-    X(TOP_RANK, 0.72F, "its passage came first in its search")                                     \
-    X(TURN, -1.83F, "the search that brought its passage, over 4")                                 \
-    X(PATH, 1.31F, "share of the question said on the way to its sentence")                        \
-    X(PATH_COMPLETE, 2.02F, "how far PATH is above 0.6, over 0.4")                                 \
-    X(PATH_END, -0.09F, "share of the question said on the way and in no earlier sentence")        \
-    X(ASKED, 0.09F, "its sentence says what is asked")                                             \
-    X(ASKED_NEAR, 0.36F, "1 / (1 + words between it and what is asked)")                           \
-    X(ASKED_NEXT, 0.71F, "only small words stand between it and what is asked")                    \
-    X(ASKED_BY, 1.32F, "who: what is asked, then by or was, then the span")                        \
-    X(ASKED_PATH, 0.37F, "ASKED times PATH")                                                       \
-    X(PATH_TOP, 0.34F, "no sentence that says what is asked has a fuller path, and it does")       \
-    X(HOPS, -1.00F, "passages passed on the way, over 3")                                          \
-    X(NAMED, -0.22F, "the question says the whole title of its passage")                           \
-    X(NAMED_PART, 0.03F, "the question says a part of the title of its passage")                   \
-    X(JOINED, -0.22F, "a name with in, on, at, for, from, to or and inside")                       \
-    X(NUMBER_KIND, 2.07F, "a number with the word for what is counted")                            \
-    X(KIND_SAME, 1.71F, "a passage titled like the span is about the kind wanted")                 \
-    X(KIND_OTHER, -1.56F, "a passage titled like the span is about another kind")                  \
-    X(STALE, -4.00F, "a later passage says as much of the question")
+    X(TOP_RANK, 0.73F, "its passage came first in its search")                                     \
+    X(TURN, -1.81F, "the search that brought its passage, over 4")                                 \
+    X(PATH, 1.25F, "share of the question said on the way to its sentence")                        \
+    X(PATH_COMPLETE, 1.81F, "how far PATH is above 0.6, over 0.4")                                 \
+    X(PATH_END, -0.06F, "share of the question said on the way and in no earlier sentence")        \
+    X(ASKED, 0.42F, "its sentence says what is asked")                                             \
+    X(ASKED_NEAR, 0.30F, "1 / (1 + words between it and what is asked)")                           \
+    X(ASKED_NEXT, 0.92F, "only small words stand between it and what is asked")                    \
+    X(ASKED_BY, 1.25F, "who: what is asked, then by or was, then the span")                        \
+    X(ASKED_PATH, 0.32F, "ASKED times PATH")                                                       \
+    X(PATH_TOP, 0.38F, "no sentence that says what is asked has a fuller path, and it does")       \
+    X(BRIDGE, 0.26F,                                                                               \
+      "the fullest path to what is asked goes through the page titled like the span")              \
+    X(HEADLINE, -1.16F, "the title, with words in small letters inside")                           \
+    X(HOPS, -0.91F, "passages passed on the way, over 3")                                          \
+    X(NAMED, -0.06F, "the question says the whole title of its passage")                           \
+    X(NAMED_PART, 0.12F, "the question says a part of the title of its passage")                   \
+    X(JOINED, -0.24F, "a name with in, on, at, for, from, to or and inside")                       \
+    X(NUMBER_KIND, 2.11F, "a number with the word for what is counted")                            \
+    X(KIND_SAME, 1.45F, "a passage titled like the span is about the kind wanted")                 \
+    X(KIND_OTHER, -1.67F, "a passage titled like the span is about another kind")                  \
+    X(STALE, -6.00F, "a later passage says as much of the question")
 enum {
 #define TN_READER_ENUM_(name, weight, meaning) TN_R_##name,
     TN_READER_MAP(TN_READER_ENUM_)
@@ -186,6 +189,7 @@ typedef struct tn_evidence {
     uint32_t *first_sentence; /* [n_reads] of a passage in paths */
     tn_path *paths;           /* one per sentence (reader_path.c) */
     float best_path;          /* largest share of a path that ends in a sentence with `asked` */
+    uint64_t best_pages;      /* the passages of that path */
     bool *named;              /* [n_reads] the question says the passage's whole title */
     bool *stale;              /* [n_reads] a later passage says as much of the question */
     tn_kind *kinds, wanted;   /* [n_reads] of the passage's title; what the question wants */

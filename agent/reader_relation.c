@@ -31,7 +31,8 @@ static const char *const CLASSES[] = {
     "produced producer produces production | producers",
     "namesake named honours honoured honour commemorated commemorates name behind | honors "
     "honored memory after called",
-    "taught teach teacher teachers trained training train pupil student tutor | learned learnt "
+    "taught teach teacher teachers trained training train pupil student tutor learn learned | "
+    "learnt "
     "educated apprenticed apprentice studied mentor",
     "built build builder builders shipbuilder shipyard constructed yard | construction came",
     "designed designer designs architect design | drew plans drawn",
@@ -143,37 +144,48 @@ static bool ends_in_ed(const tn_view *q, uint32_t i) {
            memcmp(q->text + w->end - 2, "ed", 2) == 0;
 }
 
+/* The end of the question's main clause, looked for from word i on. "that" right after a verb
+ * points ("was that surveyor's teacher born"). */
+static uint32_t clause_end(const tn_view *q, uint32_t i) {
+    static const char *const relative[] = {"that",  "which", "who",  "whom",
+                                           "whose", "where", "when", NULL};
+    static const char *const verbs[] = {"is", "was", "are", "were", "did", "does", "do", NULL};
+    for (; i < q->n_words; i++)
+        if (tn_word_in(q, i, relative) && !tn_word_in(q, i - 1, verbs)) return i;
+    return q->n_words;
+}
+
+/* "The man who led it came from which town?" */
+static uint32_t asked_before(const tn_view *q, uint32_t wh) {
+    for (uint32_t i = wh; i-- > 0;)
+        if (tn_word_is_evidence(q, i) && !(q->words[i].flags & TN_WORD_CAP)) return i;
+    return UINT32_MAX;
+}
+
 /* The main verb or noun of the question, past the kind wanted: in "where was the founder of X
- * born", born; in "who is the founder of X", founder; in "who was the founder of the firm that
- * ... taught by", founder. UINT32_MAX: none. */
+ * born", born; in "who is the founder of X", founder. An auxiliary sends the verb behind the
+ * subject, after "is" only when it closes the clause. */
 uint32_t tn_asked_word(const tn_view *q, const tn_question_form *f) {
     static const char *const be[] = {"is", "was", "are", "were", "has", "have", "had", NULL};
     static const char *const aux[] = {"did", "does", "do", NULL};
-    static const char *const relative[] = {"that",  "which", "who",  "whom", "whose",
-                                           "where", "when",  "whom", NULL};
-    uint32_t from = f->wh == UINT32_MAX ? 0 : f->wh + 1, last = q->n_words;
-    for (uint32_t i = from + 2; i < q->n_words; i++)
-        if (tn_word_in(q, i, relative)) {
-            last = i;
-            break;
-        }
+    uint32_t from = f->wh == UINT32_MAX ? 0 : f->wh + 1, last = clause_end(q, from + 2);
     uint32_t first = UINT32_MAX, end = UINT32_MAX, any = UINT32_MAX;
-    bool inverted = false;
+    bool is = false, does = false;
     for (uint32_t i = from; i < last; i++) {
-        if (i == from || i == from + 1 || i == from + 2)
-            inverted |= tn_word_in(q, i, be) || tn_word_in(q, i, aux);
-        if (!tn_word_is_evidence(q, i) || i == f->focus || q->words[i].flags & TN_WORD_CAP)
-            continue;
+        if (i < from + 3) is |= tn_word_in(q, i, be);
+        if (i < from + 3) does |= tn_word_in(q, i, aux);
+        bool kind = i == f->focus && !is && !does; /* "in which town was ..." */
+        if (!tn_word_is_evidence(q, i) || kind || q->words[i].flags & TN_WORD_CAP) continue;
         if (any == UINT32_MAX) any = i;
         bool relation = tn_word_is_relation(q, i);
         if (relation && first == UINT32_MAX) first = i;
         if (relation || ends_in_ed(q, i)) end = i;
     }
-    /* "was the book by the captain of X published": the verb closes an inverted clause */
-    bool closes = end != UINT32_MAX && end + 1 == last;
-    if (inverted && closes) return end;
-    if (last < q->n_words && inverted && first != UINT32_MAX && first + 1 < last &&
-        tn_word_in(q, from, aux))
-        return end;
+    if (does && last < q->n_words) { /* "does the firm that runs X have its seat" */
+        for (uint32_t i = q->n_words; i-- > last;)
+            if (tn_word_is_relation(q, i)) return i;
+    }
+    if (end != UINT32_MAX && (does || (is && end + 1 == last))) return end;
+    if (any == UINT32_MAX && f->wh != UINT32_MAX) return asked_before(q, f->wh);
     return first != UINT32_MAX ? first : any;
 }

@@ -110,10 +110,13 @@ tern_status tn_evidence_gather(tn_episode *ep, const tn_question_form *form, tn_
         const tn_view *v = &l->reads[p].text;
         for (uint32_t s = 0; s < v->n_sentences && !a->stale[p]; s++) {
             const tn_sentence_span *ss = &v->sentences[s];
-            float mass = tn_evidence_mass(a, a->paths[a->first_sentence[p] + s].said);
-            if (mass > a->best_path &&
-                tn_evidence_in(a, v, ss->word_begin, ss->word_end) & a->asked)
-                a->best_path = mass;
+            const tn_path *way = &a->paths[a->first_sentence[p] + s];
+            float mass = tn_evidence_mass(a, way->said);
+            if (mass <= a->best_path ||
+                !(tn_evidence_in(a, v, ss->word_begin, ss->word_end) & a->asked))
+                continue;
+            a->best_path = mass;
+            a->best_pages = way->pages;
         }
     }
     return st;
@@ -312,6 +315,10 @@ static void span_features(const tn_evidence *a, const tn_episode *ep, const tn_q
     if (s->title) {
         uint32_t n = s->word_end - s->word_begin;
         x[TN_R_PERSON_CUE] = f->want == TN_WANT_PERSON && (n == 2 || n == 3);
+        for (uint32_t i = 1; i < n; i++)
+            if (tn_word_is_content(&own->words[i]) &&
+                !(own->words[i].flags & (TN_WORD_CAP | TN_WORD_DIGIT)))
+                x[TN_R_HEADLINE] = 1;
         return;
     }
     near_features(a, v, s, x);
@@ -341,12 +348,10 @@ static void kind_features(const tn_evidence *a, const tn_question_form *f, const
         uint32_t lead = text->n_sentences ? text->sentences[0].word_end : 0;
         for (uint32_t i = 0; f->focus != UINT32_MAX && i < lead; i++)
             if (text->words[i].term == l->question.words[f->focus].term) x[TN_R_KIND_SAID] = 1;
+        if (p < 64 && a->best_pages >> p & 1 && a->best_path > 0.6F) x[TN_R_BRIDGE] = 1;
         if (a->wanted == TN_KIND_UNKNOWN || a->kinds[p] == TN_KIND_UNKNOWN) continue;
         bool group = a->wanted == TN_KIND_PERSON && a->kinds[p] == TN_KIND_GROUP;
-        if (a->kinds[p] == a->wanted)
-            x[TN_R_KIND_SAME] = 1;
-        else if (!group)
-            x[TN_R_KIND_OTHER] = 1;
+        x[a->kinds[p] == a->wanted || group ? TN_R_KIND_SAME : TN_R_KIND_OTHER] = 1;
     }
 }
 
