@@ -5,6 +5,7 @@
 #include "cli/eval_answers.h"
 #include "cli/eval_report.h"
 #include "cli/query_opts.h"
+#include "cli/train_split.h"
 #include "core/base/clock.h"
 #include "tern/eval.h"
 #include <stdlib.h>
@@ -15,7 +16,8 @@
 enum { BOOTSTRAP_SAMPLES = 10000, BOOTSTRAP_SEED = 1 };
 
 static struct {
-    const char *queries, *qrels, *run_out, *run_in, *cuts, *predictions, *compare;
+    const char *queries, *qrels, *run_out, *run_in, *cuts, *predictions, *compare, *splits;
+    bool final;
     int64_t depth, supporting_k;
     tn_query_args query;
     tn_agent_args agent;
@@ -26,6 +28,8 @@ static size_t options(tn_opt *opts, size_t cap) {
     args.cuts = "1,2,5,10,20,100";
     args.depth = 100;
     args.supporting_k = 12;
+    args.splits = NULL;
+    args.final = false;
     const tn_opt own[] = {
         {"queries", 'Q', TN_OPT_STRING, &args.queries, "FILE",
          "questions: JSON lines with id, question, and optional answers, supporting; .gz is fine"},
@@ -43,6 +47,10 @@ static size_t options(tn_opt *opts, size_t cap) {
          "passages counted for supporting_recall and all_supporting (default 12)"},
         {"predictions", 0, TN_OPT_STRING, &args.predictions, "FILE",
          "answers to score (EM, F1): JSON lines with id, answer"},
+        {"splits", 0, TN_OPT_STRING, &args.splits, "FILE",
+         "splits.jsonl of `tern train split`: refuse questions it marks as test"},
+        {"final", 0, TN_OPT_FLAG, &args.final, NULL,
+         "all choices are made: read the test questions, too"},
     };
     memcpy(opts, own, sizeof own);
     size_t n = sizeof own / sizeof *own;
@@ -112,6 +120,8 @@ static int check_args(const tn_cli *cli, eval *e) {
         return tn_cli_usage(cli, "--answers makes answers, --predictions reads them: give one");
     if (args.predictions && !args.queries)
         return tn_cli_usage(cli, "--predictions needs --queries with the right answers");
+    if (args.splits && !args.queries) return tn_cli_usage(cli, "--splits needs --queries FILE");
+    if (args.final && !args.splits) return tn_cli_usage(cli, "--final needs --splits FILE");
     r->supporting_k = (size_t)args.supporting_k;
     r->depth = (size_t)args.depth;
     if (r->cuts[r->n_cuts - 1] > r->depth) r->depth = r->cuts[r->n_cuts - 1];
@@ -121,9 +131,22 @@ static int check_args(const tn_cli *cli, eval *e) {
     return code >= 0 ? code : tn_query_opts_from(cli, &args.query, &e->opts);
 }
 
+/* Tests are for the last look; whoever chooses by them no longer has any. */
+static tern_status check_splits(const eval *e, tern_error *err) {
+    size_t n_tests;
+    const char *first;
+    tern_status status = tn_splits_find_tests(args.splits, &e->questions, &n_tests, &first, err);
+    if (status != TERN_OK || n_tests == 0 || args.final) return status;
+    return tern_fail(err, TERN_ERR_ARG, 0,
+                     "%s: %zu questions are test questions, e.g. '%s' (%s): choose on dev.jsonl, "
+                     "and give --final for the last measurement",
+                     args.queries, n_tests, first, args.splits);
+}
+
 static tern_status load_inputs(eval *e, tern_error *err) {
     tern_status status = TERN_OK;
     if (args.queries) status = tern_questions_load(args.queries, &e->questions, err);
+    if (status == TERN_OK && args.splits) status = check_splits(e, err);
     e->report.n_questions = e->questions.n;
     if (status == TERN_OK && args.qrels) status = tern_qrels_load(args.qrels, &e->qrels, err);
     if (status == TERN_OK && !args.qrels)
@@ -317,6 +340,9 @@ const tn_command tn_cmd_eval = {
         "4 of 3 new passages each) and the table sets it beside BM25 of as many. With --answers, "
         "the\n"
         "agent's answers are scored: exact match and word F1 after SQuAD's normalisation.\n"
+        "\n"
+        "With --splits, questions that `tern train split` marked as test are scored only with\n"
+        "--final: what is chosen by test questions cannot be measured on them any more.\n"
         "\n"
         "With --json, one object: recall@K, ndcg@K, mrr@K, p@K, success@K, all@K, map,\n"
         "supporting_recall, all_supporting, em, f1, n_queries, corpus_passages, corpus_hash, ...",

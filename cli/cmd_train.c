@@ -223,7 +223,8 @@ const tn_command tn_cmd_train = {
         "make\n"
         "choices on, the rest to train on, as dev.jsonl and train.jsonl in --out. With files of\n"
         "test questions it also looks for training questions that share eight words in a row with\n"
-        "one of those, and fails when there are any.",
+        "one of those, and fails when there are any. splits.jsonl marks each id as train, dev or\n"
+        "test, for `tern eval --splits`.",
     .run = run,
     .options = options,
     .examples = "tern questions docs.tern -o questions.jsonl\n"

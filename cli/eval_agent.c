@@ -30,6 +30,9 @@ size_t tn_agent_options(tn_agent_args *a, tn_opt *opts) {
         {"obs-style", 0, TN_OPT_STRING, &a->obs_style, "STYLE",
          "agent: how a model sees passages: search-r1 (default), verl or plain"},
         {"obs-tokens", 0, TN_OPT_INT, &a->obs_tokens, "N", "agent: tokens shown per search"},
+        {"temperature", 0, TN_OPT_FLOAT, &a->temperature, "X",
+         "agent: sample the searches (default 0: the best one)"},
+        {"seed", 0, TN_OPT_INT, &a->seed, "N", "agent: of the sampling (default 0)"},
         {"results", 0, TN_OPT_STRING, &a->results, "FILE",
          "agent: keep each result here; the same command again asks only what is missing"},
         {"oracle", 0, TN_OPT_FLAG, &a->oracle, NULL,
@@ -59,6 +62,8 @@ int tn_agent_check(const tn_cli *cli, const tn_agent_args *a) {
         return tn_cli_usage(cli, "--turns and --top-k must be within 1 to 64");
     if (a->obs_tokens < 0 || a->obs_tokens > 1000000)
         return tn_cli_usage(cli, "--obs-tokens must be within 0 to 1000000");
+    if (!(a->temperature >= 0 && a->temperature <= 1000) || a->seed < 0)
+        return tn_cli_usage(cli, "--temperature must be 0 to 1000, --seed 0 or more");
     if (a->policy && a->llm) return tn_cli_usage(cli, "--policy and --llm are two searchers");
     if (a->model && !a->llm) return tn_cli_usage(cli, "--model needs --llm URL");
     if ((a->oracle || a->withheld || a->results) && !a->run && !a->answers)
@@ -83,6 +88,8 @@ tern_status tn_agent_run(const tn_cli *cli, const tn_agent_args *a, const tern_i
     o.agent.top_k = (uint32_t)a->top_k;
     o.agent.obs_tokens = (uint32_t)a->obs_tokens;
     o.agent.obs_style = (tern_obs_style)style_of(a->obs_style);
+    o.agent.temperature = a->temperature;
+    o.agent.seed = (uint64_t)a->seed;
     o.agent.mode = search->mode;
     o.agent.as_of = search->as_of;
     o.results = a->results;

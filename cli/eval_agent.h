@@ -8,10 +8,11 @@ typedef struct tn_agent_args {
     bool run, answers; /* --agent, --answers */
     bool oracle, withheld;
     const char *policy, *llm, *model, *results, *obs_style;
-    int64_t turns, top_k, obs_tokens;
+    int64_t turns, top_k, obs_tokens, seed;
+    double temperature;
 } tn_agent_args;
 
-enum { TN_AGENT_OPTS = 12 };
+enum { TN_AGENT_OPTS = 14 };
 
 /* Set the defaults and fill opts[TN_AGENT_OPTS]. Returns TN_AGENT_OPTS. */
 size_t tn_agent_options(tn_agent_args *args, tn_opt *opts);

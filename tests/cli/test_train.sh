@@ -67,6 +67,20 @@ refused 4 'nowhere' "$tern" train ccs nowhere q.jsonl
 
 "$tern" train split q.jsonl --dev 10 -o split >out || fail "split"
 [ "$(wc -l <split/dev.jsonl)" = 10 ] && [ "$(wc -l <split/train.jsonl)" = 50 ] || fail "not 10 + 50"
+head -40 q.jsonl >own.jsonl && tail -20 q.jsonl >test.jsonl
+"$tern" train split own.jsonl test.jsonl --dev 10 -o marked >out 2>err # templates may share words
+[ "$(grep -c '"dev"' marked/splits.jsonl)" = 10 ] || fail "not 10 questions marked as dev"
+"$tern" eval ix --queries marked/dev.jsonl --splits marked/splits.jsonl -q >out || fail "eval of dev"
+refused 2 '20 questions are test' "$tern" eval ix --queries test.jsonl --splits marked/splits.jsonl
+refused 2 '20 questions are test' "$tern" eval ix --queries test.jsonl --splits marked/splits.jsonl \
+    --agent
+refused 2 'needs --splits' "$tern" eval ix --queries test.jsonl --final
+refused 1 'q.jsonl:1' "$tern" eval ix --queries test.jsonl --splits q.jsonl
+"$tern" eval ix --queries test.jsonl --splits marked/splits.jsonl --final -q >out || fail "--final"
+sample() { "$tern" eval ix --queries q.jsonl --agent --temperature 1 --json -q "$@" | sed 's/"seconds":[^,]*//'; }
+sample --seed 3 >a && sample --seed 3 >b && sample --seed 4 >c || fail "eval --temperature"
+cmp -s a b || fail "a seed does not decide the sample"
+cmp -s a c && fail "two seeds, one sample"
 "$tern" train split q.jsonl q.jsonl --dev 10 -o split >out 2>err && fail "a leak went unnoticed"
 grep -q 'share 8 words' err || fail "the leak is not named: $(cat err)"
 exit 0
