@@ -2,6 +2,7 @@
 # Progress: a bar on a terminal, lines where there is none, silence with -q; results stay the same.
 set -u
 fail() { echo "FAILED: $*" >&2; exit 1; }
+python3 -c 'import pty; pty.openpty()' 2>/dev/null || { echo "skipped: no terminal to be had"; exit 0; }
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
 cd "$dir" || exit 1
