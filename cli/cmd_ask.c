@@ -181,9 +181,14 @@ static void add_text(const asking *a, const tern_answer *ans, tn_buf *b) {
         tn_buf_printf(b, " %s[%u]%s", tn_style(a->cli, "cyan"), ans->citations[i].n,
                       tn_style(a->cli, "reset"));
     tn_buf_char(b, '\n');
-    if (!ans->known)
-        tn_buf_printf(b, "%sNone of the %zu passages read answers this.%s\n",
-                      tn_style(a->cli, "dim"), ans->n_refs, tn_style(a->cli, "reset"));
+    if (!ans->known) {
+        tn_buf_str(b, tn_style(a->cli, "dim"));
+        if (ans->n_refs)
+            tn_buf_printf(b, "None of the %zu passages read answers this.", ans->n_refs);
+        else
+            tn_buf_str(b, "No passage matches the question.");
+        tn_buf_printf(b, "%s\n", tn_style(a->cli, "reset"));
+    }
     for (size_t i = 0; i < ans->n_citations; i++) add_citation(a, &ans->citations[i], b);
 }
 

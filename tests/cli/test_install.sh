@@ -11,6 +11,7 @@ grep -q 'CMAKE_C_FLAGS:.*fsanitize' "$TERN_BUILD_DIR/CMakeCache.txt" && exit 0
 cmake --install "$TERN_BUILD_DIR" --prefix "$work/first" >/dev/null
 mv "$work/first" "$work/moved"
 "$work/moved/bin/tern" --version | grep -q '^tern ' || fail "the installed program does not run"
+"$work/moved/bin/tern" bench | grep -q "^search$" || fail "no benchmark is installed"
 [ -f "$work/moved/share/bash-completion/completions/tern" ] || fail "no bash completion"
 
 library=$(find "$work/moved" -name 'libtern.so')
