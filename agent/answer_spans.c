@@ -155,14 +155,18 @@ static void dates_and_numbers(span_set *s, const tn_view *v) {
     }
 }
 
-/* A blank line, or a gap as between columns, before word i: no span reaches over it. */
+enum { SHORT_LINE = 48 };
+
+/* A blank line, the end of a short one, or a gap as between columns before word i: no span reaches
+ * over it. */
 static bool breaks(const tn_view *v, uint32_t i) {
-    uint32_t blanks = 0, lines = 0;
-    for (uint32_t k = v->words[i - 1].end; k < v->words[i].begin; k++) {
+    uint32_t blanks = 0, lines = 0, end = v->words[i - 1].end, length = 0;
+    for (uint32_t k = end; k < v->words[i].begin; k++) {
         blanks += v->text[k] == ' ';
         lines += v->text[k] == '\n';
     }
-    return lines > 1 || blanks > 2;
+    while (length < end && v->text[end - length - 1] != '\n') length++;
+    return lines > 1 || blanks > 2 || (lines == 1 && length < SHORT_LINE);
 }
 
 static void name(span_set *s, const tn_view *v, const tn_name *n) {

@@ -98,62 +98,64 @@ TERN_MUST_USE tern_status tn_read_answer(tn_episode *ep, tn_reading *out, tern_e
 
 /* X(NAME, weight, meaning) of a span's features. */
 #define TN_READER_MAP(X)                                                                           \
-    X(SENTENCE, -0.72F, "share of the question in the sentence")                                   \
-    X(SENTENCE_TITLE, 0.90F, "share of the question in the sentence or the title")                 \
-    X(COMPLETE, 0.47F, "how far SENTENCE_TITLE is above 0.6, over 0.4")                            \
+    X(SENTENCE, -0.83F, "share of the question in the sentence")                                   \
+    X(SENTENCE_TITLE, 0.80F, "share of the question in the sentence or the title")                 \
+    X(COMPLETE, 0.75F, "how far SENTENCE_TITLE is above 0.6, over 0.4")                            \
     X(AROUND, 0.58F, "share of the question in the sentences before and after")                    \
-    X(PASSAGE, -1.39F, "share of the question in the passage")                                     \
-    X(CHAIN, 5.02F, "share of the question in the passage and the best one linked to it")          \
-    X(NEAR, 1.17F, "question terms by distance: sum of weight / (1 + words between)")              \
-    X(NEXT_TO, -0.07F, "a question term stands next to the span")                                  \
-    X(IN_QUESTION, 0.14F, "share of the span's mass that is in the question")                      \
-    X(ALL_IN_QUESTION, -1.25F, "the question says the whole span")                                 \
-    X(NAME_PERSON, 1.67F, "a name, and who is asked")                                              \
-    X(NAME_PLACE, 1.75F, "a name, and where is asked")                                             \
-    X(NAME_THING, 0.99F, "a name, and a thing is asked")                                           \
+    X(PASSAGE, -1.43F, "share of the question in the passage")                                     \
+    X(CHAIN, 4.96F, "share of the question in the passage and the best one linked to it")          \
+    X(NEAR, 1.12F, "question terms by distance: sum of weight / (1 + words between)")              \
+    X(NEXT_TO, -0.05F, "a question term stands next to the span")                                  \
+    X(IN_QUESTION, 0.16F, "share of the span's mass that is in the question")                      \
+    X(ALL_IN_QUESTION, -1.28F, "the question says the whole span")                                 \
+    X(NAME_PERSON, 1.69F, "a name, and who is asked")                                              \
+    X(NAME_PLACE, 1.74F, "a name, and where is asked")                                             \
+    X(NAME_THING, 0.98F, "a name, and a thing is asked")                                           \
     X(DATE_DATE, 4.40F, "a date, and when is asked")                                               \
-    X(NUMBER_NUMBER, 3.43F, "a number, and how many is asked")                                     \
+    X(NUMBER_NUMBER, 3.44F, "a number, and how many is asked")                                     \
     X(DATE_OTHER, -1.33F, "a date, and something else is asked")                                   \
-    X(NUMBER_OTHER, -0.12F, "a number, and something else is asked")                               \
-    X(PHRASE_THING, -0.66F, "a phrase in small letters, and a thing or reason is asked")           \
-    X(PHRASE_OTHER, -1.31F, "a phrase in small letters, and something else is asked")              \
-    X(PLACE_CUE, 2.22F, "where: after in, at, near, from or to")                                   \
-    X(PERSON_CUE, 0.86F, "who: two or three capitalised words not after in or at")                 \
-    X(BY_CUE, 0.66F, "who: after by")                                                              \
-    X(FOCUS_IN, 1.98F, "the kind asked for is a word of the span")                                 \
-    X(FOCUS_NEXT, 1.24F, "the kind asked for stands next to the span")                             \
-    X(KIND_SAID, 1.88F, "a passage shown is titled like the span and its lead says the kind")      \
-    X(YEAR_ONLY, 1.15F, "a year is asked, and the span is one")                                    \
-    X(TITLE, 0.45F, "the span is the passage's title")                                             \
-    X(TITLE_SAID, 0.67F, "the span is the title, and the question says it")                        \
-    X(PART, -1.66F, "the span is part of a longer name, date or number")                           \
-    X(QUOTED, -1.01F, "in quotation marks")                                                        \
+    X(NUMBER_OTHER, -0.10F, "a number, and something else is asked")                               \
+    X(PHRASE_THING, -0.64F, "a phrase in small letters, and a thing or reason is asked")           \
+    X(PHRASE_OTHER, -1.28F, "a phrase in small letters, and something else is asked")              \
+    X(PLACE_CUE, 2.21F, "where: after in, at, near, from or to")                                   \
+    X(PERSON_CUE, 0.88F, "who: two or three capitalised words not after in or at")                 \
+    X(BY_CUE, 0.65F, "who: after by")                                                              \
+    X(FOCUS_IN, 1.99F, "the kind asked for is a word of the span")                                 \
+    X(FOCUS_NEXT, 1.26F, "the kind asked for stands next to the span")                             \
+    X(KIND_SAID, 1.90F, "a passage shown is titled like the span and its lead says the kind")      \
+    X(YEAR_ONLY, 1.18F, "a year is asked, and the span is one")                                    \
+    X(TITLE, 0.50F, "the span is the passage's title")                                             \
+    X(TITLE_SAID, 0.66F, "the span is the title, and the question says it")                        \
+    X(PART, -1.69F, "the span is part of a longer name, date or number")                           \
+    X(QUOTED, -0.97F, "in quotation marks")                                                        \
     X(COPULA, 0.32F, "right after is, was, are, were, a, an, the")                                 \
     X(LEAD, 0.73F, "in the first sentence of its passage")                                         \
     X(RARITY, 1.41F, "mean weight of the span's terms")                                            \
-    X(LENGTH, 1.61F, "words, over 6, at most 1")                                                   \
-    X(ONE_WORD, -0.46F, "the span is one word")                                                    \
-    X(MENTIONS, -0.61F, "passages that hold the span: 1 - 1/n")                                    \
-    X(TOP_RANK, 0.73F, "its passage came first in its search")                                     \
-    X(TURN, -1.81F, "the search that brought its passage, over 4")                                 \
-    X(PATH, 1.25F, "share of the question said on the way to its sentence")                        \
-    X(PATH_COMPLETE, 1.81F, "how far PATH is above 0.6, over 0.4")                                 \
-    X(PATH_END, -0.06F, "share of the question said on the way and in no earlier sentence")        \
-    X(ASKED, 0.42F, "its sentence says what is asked")                                             \
-    X(ASKED_NEAR, 0.30F, "1 / (1 + words between it and what is asked)")                           \
-    X(ASKED_NEXT, 0.92F, "only small words stand between it and what is asked")                    \
-    X(ASKED_BY, 1.25F, "who: what is asked, then by or was, then the span")                        \
-    X(ASKED_PATH, 0.32F, "ASKED times PATH")                                                       \
-    X(PATH_TOP, 0.38F, "no sentence that says what is asked has a fuller path, and it does")       \
-    X(BRIDGE, 0.26F,                                                                               \
+    X(LENGTH, 1.53F, "words, over 6, at most 1")                                                   \
+    X(ONE_WORD, -0.47F, "the span is one word")                                                    \
+    X(MENTIONS, -0.60F, "passages that hold the span: 1 - 1/n")                                    \
+    X(TOP_RANK, 0.74F, "its passage came first in its search")                                     \
+    X(TURN, -1.82F, "the search that brought its passage, over 4")                                 \
+    X(PATH, 1.22F, "share of the question said on the way to its sentence")                        \
+    X(PATH_COMPLETE, 1.65F, "how far PATH is above 0.6, over 0.4")                                 \
+    X(PATH_END, 0.34F, "share of the question said on the way and in no earlier sentence")         \
+    X(ASKED, 0.59F, "its sentence says what is asked")                                             \
+    X(ASKED_NEAR, 0.28F, "1 / (1 + words between it and what is asked)")                           \
+    X(ASKED_NEXT, 0.66F, "only small words stand between it and what is asked")                    \
+    X(ASKED_BY, 1.26F, "who: what is asked, then by or was, then the span")                        \
+    X(ASKED_PATH, -0.06F, "ASKED times PATH")                                                      \
+    X(PATH_TOP, 0.00F, "no sentence that says what is asked has a fuller path, and it does")       \
+    X(BRIDGE, 0.28F,                                                                               \
       "the fullest path to what is asked goes through the page titled like the span")              \
-    X(HEADLINE, -1.16F, "the title, with words in small letters inside")                           \
-    X(HOPS, -0.91F, "passages passed on the way, over 3")                                          \
-    X(NAMED, -0.06F, "the question says the whole title of its passage")                           \
-    X(NAMED_PART, 0.12F, "the question says a part of the title of its passage")                   \
-    X(JOINED, -0.24F, "a name with in, on, at, for, from, to or and inside")                       \
-    X(NUMBER_KIND, 2.11F, "a number with the word for what is counted")                            \
-    X(KIND_SAME, 1.45F, "a passage titled like the span is about the kind wanted")                 \
+    X(HEADLINE, -1.18F, "the title, with words in small letters inside")                           \
+    X(CHAIN_TOP, 0.98F, "PATH_TOP, and the path passes several passages")                          \
+    X(ASKED_TOP, 0.30F, "PATH_TOP, and only small words stand between it and what is asked")       \
+    X(HOPS, -1.08F, "passages passed on the way, over 3")                                          \
+    X(NAMED, -0.02F, "the question says the whole title of its passage")                           \
+    X(NAMED_PART, 0.10F, "the question says a part of the title of its passage")                   \
+    X(JOINED, -0.15F, "a name with in, on, at, for, from or to inside")                            \
+    X(NUMBER_KIND, 2.13F, "a number with the word for what is counted")                            \
+    X(KIND_SAME, 1.46F, "a passage titled like the span is about the kind wanted")                 \
     X(KIND_OTHER, -1.67F, "a passage titled like the span is about another kind")                  \
     X(STALE, -6.00F, "a later passage says as much of the question")
 enum {
@@ -203,7 +205,7 @@ bool tn_word_is_relation(const tn_view *q, uint32_t i); /* has paraphrases */
 TERN_MUST_USE tern_status tn_evidence_paraphrase(tn_evidence *a, tn_lens *l, tern_error *err);
 void tn_mark_stale(const tn_episode *ep, const tn_evidence *a, bool *stale);
 TERN_MUST_USE tern_status tn_mark_named(tn_evidence *a, tern_error *err);
-TERN_MUST_USE tern_status tn_paths_walk(tn_evidence *a, const bool *stale, tern_error *err);
+TERN_MUST_USE tern_status tn_paths_walk(tn_evidence *a, tern_error *err);
 float tn_evidence_mass(const tn_evidence *a, uint64_t set); /* share of the question, [0, 1] */
 uint64_t tn_evidence_in(const tn_evidence *a, const tn_view *v, uint32_t from, uint32_t to);
 /* The sentence that, with the terms in `given`, covers the question best; *cover its share. */

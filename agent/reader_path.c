@@ -121,7 +121,42 @@ static void sentence_path(const tn_evidence *a, const entry *in, uint32_t p, uin
     }
 }
 
-tern_status tn_paths_walk(tn_evidence *a, const bool *stale, tern_error *err) {
+/* The fullest path to what is asked, over passages that are not out of date. */
+static void find_best(tn_evidence *a) {
+    for (size_t p = 0; p < a->lens->n_reads; p++) {
+        const tn_view *v = &a->lens->reads[p].text;
+        for (uint32_t s = 0; s < v->n_sentences && !a->stale[p]; s++) {
+            const tn_sentence_span *ss = &v->sentences[s];
+            const tn_path *way = &a->paths[a->first_sentence[p] + s];
+            float mass = tn_evidence_mass(a, way->said);
+            if (mass <= a->best_path ||
+                !(tn_evidence_in(a, v, ss->word_begin, ss->word_end) & a->asked))
+                continue;
+            a->best_path = mass;
+            a->best_pages = way->pages;
+        }
+    }
+}
+
+/* One more passage on every path: what the sentences of the passages entered lead to. */
+static void extend(const tn_evidence *a, const entry *in, entry *next, uint32_t n) {
+    memcpy(next, in, n * sizeof *in);
+    for (uint32_t p = 0; p < n; p++) {
+        const tn_view *v = &a->lens->reads[p].text;
+        for (uint32_t s = 0; s < v->n_sentences && !a->stale[p]; s++) {
+            const tn_sentence_span *ss = &v->sentences[s];
+            const tn_path *way = &a->paths[a->first_sentence[p] + s];
+            for (uint32_t o = 0; o < n; o++) {
+                if (way->pages >> o & 1 ||
+                    !range_names(v, ss->word_begin, ss->word_end, &a->lens->reads[o].title))
+                    continue;
+                offer(a, &next[o], way->said | a->in_title[o], way->pages | (uint64_t)1 << o, p, s);
+            }
+        }
+    }
+}
+
+tern_status tn_paths_walk(tn_evidence *a, tern_error *err) {
     const tn_lens *l = a->lens;
     uint32_t n = l->n_reads < PAGES_MAX ? (uint32_t)l->n_reads : PAGES_MAX, n_sentences = 0;
     a->first_sentence = tn_arena_calloc(l->arena, l->n_reads + 1, sizeof *a->first_sentence);
@@ -132,6 +167,7 @@ tern_status tn_paths_walk(tn_evidence *a, const bool *stale, tern_error *err) {
     }
     a->paths = tn_arena_calloc(l->arena, n_sentences + 1, sizeof *a->paths);
     if (!a->paths) return tern_fail(err, TERN_ERR_NOMEM, 0, "out of memory for answers");
+    for (uint32_t i = 0; i < n_sentences; i++) a->paths[i].from_sentence = UINT32_MAX;
     entry in[PAGES_MAX];
     for (uint32_t p = 0; p < n; p++) {
         uint64_t said = a->named[p] ? a->in_title[p] : 0;
@@ -141,23 +177,11 @@ tern_status tn_paths_walk(tn_evidence *a, const bool *stale, tern_error *err) {
         for (uint32_t p = 0; p < n; p++)
             for (uint32_t s = 0; s < l->reads[p].text.n_sentences; s++)
                 sentence_path(a, in, p, s, &a->paths[a->first_sentence[p] + s]);
-        if (hop == HOPS) return TERN_OK;
+        if (hop == HOPS) break;
         entry next[PAGES_MAX];
-        memcpy(next, in, n * sizeof *in);
-        for (uint32_t p = 0; p < n; p++) {
-            const tn_view *v = &l->reads[p].text;
-            for (uint32_t s = 0; s < v->n_sentences && !stale[p]; s++) {
-                const tn_path *way = &a->paths[a->first_sentence[p] + s];
-                for (uint32_t o = 0; o < n; o++) {
-                    if (way->pages >> o & 1 ||
-                        !range_names(v, v->sentences[s].word_begin, v->sentences[s].word_end,
-                                     &l->reads[o].title))
-                        continue;
-                    offer(a, &next[o], way->said | a->in_title[o], way->pages | (uint64_t)1 << o, p,
-                          s);
-                }
-            }
-        }
+        extend(a, in, next, n);
         memcpy(in, next, n * sizeof *in);
     }
+    find_best(a);
+    return TERN_OK;
 }

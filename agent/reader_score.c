@@ -105,21 +105,7 @@ tern_status tn_evidence_gather(tn_episode *ep, const tn_question_form *form, tn_
     tn_mark_stale(ep, a, a->stale);
     st = tn_mark_named(a, err);
     if (st != TERN_OK) return st;
-    st = tn_paths_walk(a, a->stale, err);
-    for (size_t p = 0; st == TERN_OK && p < n; p++) {
-        const tn_view *v = &l->reads[p].text;
-        for (uint32_t s = 0; s < v->n_sentences && !a->stale[p]; s++) {
-            const tn_sentence_span *ss = &v->sentences[s];
-            const tn_path *way = &a->paths[a->first_sentence[p] + s];
-            float mass = tn_evidence_mass(a, way->said);
-            if (mass <= a->best_path ||
-                !(tn_evidence_in(a, v, ss->word_begin, ss->word_end) & a->asked))
-                continue;
-            a->best_path = mass;
-            a->best_pages = way->pages;
-        }
-    }
-    return st;
+    return tn_paths_walk(a, err);
 }
 
 /* --- the words around a span ------------------------------------------------------------------ */
@@ -187,6 +173,7 @@ static void path_features(const tn_evidence *a, uint32_t p, uint32_t sentence, u
     x[TN_R_PATH_END] = tn_evidence_mass(a, here & ~before);
     x[TN_R_ASKED_PATH] = here & a->asked ? x[TN_R_PATH] : 0;
     x[TN_R_PATH_TOP] = (here & a->asked) && tn_evidence_mass(a, way->said) >= a->best_path - 0.01F;
+    x[TN_R_CHAIN_TOP] = x[TN_R_PATH_TOP] > 0 && (way->pages & (way->pages - 1));
     x[TN_R_HOPS] = (float)(__builtin_popcountll(way->pages) - 1) / 3;
     x[TN_R_NAMED] = a->named[p];
     x[TN_R_NAMED_PART] = !a->named[p] && a->in_title[p];
@@ -260,7 +247,7 @@ static void own_features(const tn_evidence *a, const tn_view *v, const tn_answer
     x[TN_R_LENGTH] = n < 6 ? (float)n / 6.0F : 1;
     x[TN_R_ONE_WORD] = n == 1;
     x[TN_R_QUOTED] = s->quoted;
-    static const char *const joints[] = {"in", "on", "at", "for", "from", "to", "and", NULL};
+    static const char *const joints[] = {"in", "on", "at", "for", "from", "to", NULL};
     for (uint32_t i = s->word_begin + 1; i + 1 < s->word_end && s->shape == TN_SHAPE_NAME; i++)
         if (!s->title && tn_word_in(v, i, joints)) x[TN_R_JOINED] = 1;
 }
@@ -323,6 +310,7 @@ static void span_features(const tn_evidence *a, const tn_episode *ep, const tn_q
     }
     near_features(a, v, s, x);
     asked_features(a, f, v, s, x);
+    x[TN_R_ASKED_TOP] = x[TN_R_ASKED_NEXT] * x[TN_R_PATH_TOP];
     cue_features(f, a->lens, v, s, x);
 }
 
