@@ -103,7 +103,10 @@ tn_kind tn_page_kind(const tn_view *title, const tn_view *v) {
 }
 
 tn_kind tn_wanted_kind(const tn_lens *l, const tn_question_form *f) {
-    if (f->want == TN_WANT_PERSON) return TN_KIND_PERSON;
+    static const char *const firms[] = {"published", "publishes", "publisher", "publishers", NULL};
+    if (f->want == TN_WANT_PERSON)
+        return tn_word_in(&l->question, tn_asked_word(&l->question, f), firms) ? TN_KIND_GROUP
+                                                                               : TN_KIND_PERSON;
     if (f->want == TN_WANT_PLACE) return TN_KIND_PLACE;
     if (f->want != TN_WANT_THING || f->focus == UINT32_MAX) return TN_KIND_UNKNOWN;
     tn_kind kind = TN_KIND_UNKNOWN;

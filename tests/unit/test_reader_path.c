@@ -17,9 +17,11 @@ static const char *const rows[][2] = {
     {"New leader at Camp Oman", "Bruna Kest has been appointed leader of Camp Oman."},
     {"New leader at Camp Oman", "Ida Farrow has been appointed leader of Camp Oman."},
     {"Ida Farrow", "Ida Farrow (born 1976) is a physicist who grew up in her native Varn."},
-    {"Bruna Kest", "Bruna Kest (born 1950) is a botanist from Tarnwick."}};
-static const int64_t times[] = {TERN_NO_TIME, TERN_NO_TIME, TERN_NO_TIME, TERN_NO_TIME,
-                                1000,         2000,         TERN_NO_TIME, TERN_NO_TIME};
+    {"Bruna Kest", "Bruna Kest (born 1950) is a botanist from Tarnwick."},
+    {"Loud Ice", "Loud Ice is a novel by Bruna Kest. It was published by Tarnwick Press in 1990."},
+    {"Tarnwick Press", "Tarnwick Press is a publisher in Tarnwick."}};
+static const int64_t times[] = {TERN_NO_TIME, TERN_NO_TIME, TERN_NO_TIME, TERN_NO_TIME, 1000, 2000,
+                                TERN_NO_TIME, TERN_NO_TIME, TERN_NO_TIME, TERN_NO_TIME};
 enum { ROWS = sizeof rows / sizeof *rows };
 
 static void check_answer(const char *question, unsigned bits, const char *answer) {
@@ -74,6 +76,10 @@ TEST(the_later_of_two_reports_counts) {
 
 TEST(an_earlier_report_counts_when_no_later_one_is_shown) {
     check_answer("Who is the leader of Camp Oman?", 0xDF, "Bruna Kest");
+}
+
+TEST(a_firm_publishes) {
+    check_answer("Who published Loud Ice?", 0x300, "Tarnwick Press");
 }
 
 static tn_view view_of(tn_lens *l, const char *text) {
