@@ -11,7 +11,7 @@
 
 static struct {
     const char *recipe, *out, *reward, *start, *advantage, *held_out;
-    int64_t steps, batch, group, hidden, seed, checkpoint, dev;
+    int64_t steps, batch, group, hidden, seed, checkpoint, dev, trace;
     double lr, kl;
     bool dry_run;
 } args;
@@ -22,6 +22,7 @@ static size_t options(tn_opt *opts, size_t cap) {
     args.steps = args.batch = args.group = args.hidden = args.seed = -1;
     args.checkpoint = 10;
     args.dev = 50;
+    args.trace = 0;
     args.lr = args.kl = NAN;
     args.dry_run = false;
     const tn_opt own[] = {
@@ -48,6 +49,8 @@ static size_t options(tn_opt *opts, size_t cap) {
         {"held-out", 0, TN_OPT_STRING, &args.held_out, "FILE",
          "judge on these questions (default: 50 of QUESTIONS, not trained on)"},
         {"checkpoint", 0, TN_OPT_INT, &args.checkpoint, "N", "steps between checkpoints (10)"},
+        {"trace", 0, TN_OPT_INT, &args.trace, "N",
+         "keep the rollouts of every Nth step in rollouts.jsonl (1: all; default 0: none)"},
         {"dev", 0, TN_OPT_INT, &args.dev, "N", "split: questions for dev.jsonl (default 50)"},
         {"dry-run", 0, TN_OPT_FLAG, &args.dry_run, NULL,
          "only measure how long it will take; write nothing"},
@@ -177,8 +180,12 @@ static int run(tn_cli *cli, int argc, char **argv) {
     if (cli->n_args != 3) return tn_cli_usage(cli, "needs an index and a file of questions");
     if (args.checkpoint < 1 || args.checkpoint > UINT32_MAX)
         return tn_cli_usage(cli, "--checkpoint must be 1 or more");
-    tn_ccs_opts o = {
-        .out = args.out, .checkpoint_every = (uint32_t)args.checkpoint, .dry_run = args.dry_run};
+    if (args.trace < 0 || args.trace > UINT32_MAX)
+        return tn_cli_usage(cli, "--trace must be 0 or more");
+    tn_ccs_opts o = {.trace_every = (uint32_t)args.trace,
+                     .out = args.out,
+                     .checkpoint_every = (uint32_t)args.checkpoint,
+                     .dry_run = args.dry_run};
     tern_error err = {0};
     if (read_recipe(&o.recipe, &err) != TERN_OK) return tn_cli_fail(cli, &err);
     tern_index *ix = NULL;

@@ -166,7 +166,9 @@ static void play_groups(void *arg, size_t begin, size_t end, int worker) {
         tn_group_opts o = {.scorer = &run->scorer,
                            .start = &run->start,
                            .reward = run->reward,
-                           .first_rollout = run->epochs[b] * run->opts.recipe.group};
+                           .first_rollout = run->epochs[b] * run->opts.recipe.group,
+                           .step = run->step + 1,
+                           .trace = run->tracing};
         memset(run->groups[b].grad, 0, run->n_params * sizeof(double));
         note(run,
              tn_group_play(&run->stage, &run->stage.players[worker], run->batch[b], &o,
@@ -343,6 +345,7 @@ static tern_status step_once(tn_run *run, uint64_t step, tern_error *err) {
     double *row = run->history[step];
     uint64_t start = tn_clock_ns();
     row[TN_M_HELD_REWARD] = row[TN_M_HELD_RECALL] = NAN;
+    run->tracing = run->opts.trace_every && step % run->opts.trace_every == 0;
     tern_status st = play_batch(run, step, r->batch, err);
     if (st == TERN_OK) st = update(run, step, row, err);
     if (st != TERN_OK) return st;
@@ -507,6 +510,8 @@ static void deinit(tn_run *run) {
         if (run->before) tn_free(run->before[i].story);
         if (run->after) tn_free(run->after[i].story);
     }
+    for (size_t b = 0; run->groups && b < run->opts.recipe.batch; b++)
+        tn_buf_deinit(&run->groups[b].trace);
     tn_stage_deinit(&run->stage);
     tn_pool_free(run->pool);
     tn_scorer_deinit(&run->scorer);
@@ -530,6 +535,7 @@ tern_status tn_ccs_train(const tern_index *ix, const tern_questions *questions,
                   .result = result,
                   .metrics_fd = -1,
                   .events_fd = -1,
+                  .trace_fd = -1,
                   .lock = PTHREAD_MUTEX_INITIALIZER};
     tern_status st = prepare(&run, questions, err);
     if (st == TERN_OK && !opts->dry_run) st = tn_run_open(&run, err);

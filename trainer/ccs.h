@@ -42,7 +42,8 @@ typedef struct tn_ccs_opts {
     const tern_questions *held_out; /* NULL: recipe.held_out of the questions, not trained on */
     const tn_reward *reward;        /* NULL: the recipe's; else a plug-in in its place */
     uint32_t checkpoint_every;      /* steps; 0: 10 */
-    bool dry_run;                   /* only measure and forecast; writes nothing */
+    uint32_t trace_every; /* keep the rollouts of every so many steps in rollouts.jsonl; 0: none */
+    bool dry_run;         /* only measure and forecast; writes nothing */
 } tn_ccs_opts;
 
 /* Means over the held-out questions; NAN where there is nothing to average. */

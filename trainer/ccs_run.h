@@ -38,8 +38,9 @@ typedef struct tn_run {
     tn_judged *before, *after;       /* [n_held] */
 
     uint64_t run_hash;
-    int metrics_fd, events_fd; /* -1: not open */
-    uint64_t metrics_bytes, events_bytes;
+    int metrics_fd, events_fd, trace_fd; /* -1: not open */
+    uint64_t metrics_bytes, events_bytes, trace_bytes;
+    bool tracing; /* the rollouts in play are written down */
 
     pthread_mutex_t lock; /* guards status, err and the host's callbacks while the pool works */
     tern_status status;

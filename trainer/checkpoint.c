@@ -8,8 +8,8 @@
 
 #include "core/base/mem.h"
 
-static const char magic[8] = {'t', 'e', 'r', 'n', 'c', 'p', '0', '1'};
-enum { HEAD_BYTES = 8 + 5 * 8 };
+static const char magic[8] = {'t', 'e', 'r', 'n', 'c', 'p', '0', '2'};
+enum { HEAD_BYTES = 8 + 6 * 8 };
 
 static void put_u64(tn_buf *b, uint64_t v) {
     v = htole64(v);
@@ -45,6 +45,7 @@ tern_status tn_checkpoint_save(const tn_checkpoint *c, const char *path, tern_er
     put_u64(&b, c->step);
     put_u64(&b, c->metrics_bytes);
     put_u64(&b, c->events_bytes);
+    put_u64(&b, c->trace_bytes);
     put_u64(&b, c->n_params);
     put_doubles(&b, c->params, c->n_params);
     put_doubles(&b, c->m, c->n_params);
@@ -67,11 +68,12 @@ static tern_status read_all(tn_checkpoint *c, const tn_map *f, const char *path,
                          "%s is of another run (recipe, index or questions differ): choose another "
                          "--out, or remove it to start again",
                          path);
-    if (get_u64(f->data + 40) != c->n_params || f->size != HEAD_BYTES + 24 * c->n_params + 8)
+    if (get_u64(f->data + 48) != c->n_params || f->size != HEAD_BYTES + 24 * c->n_params + 8)
         return tern_fail(err, TERN_ERR_CORRUPT, 0, "%s: holds another number of parameters", path);
     c->step = get_u64(f->data + 16);
     c->metrics_bytes = get_u64(f->data + 24);
     c->events_bytes = get_u64(f->data + 32);
+    c->trace_bytes = get_u64(f->data + 40);
     const uint8_t *p = f->data + HEAD_BYTES;
     get_doubles(p, c->params, c->n_params);
     get_doubles(p + 8 * c->n_params, c->m, c->n_params);

@@ -4,6 +4,7 @@
 #include "agent/features.h"
 #include "agent/policy_scorer.h"
 #include "core/base/clock.h"
+#include "core/base/json.h"
 #include "core/base/strmap.h"
 #include "trainer/grpo.h"
 #include <math.h>
@@ -81,6 +82,10 @@ static tern_status record(tn_played *e, tn_arena *arena, tern_error *err) {
     return TERN_OK;
 }
 
+static void add_event(void *ud, const char *line, size_t len) {
+    tn_buf_add(ud, line, len);
+}
+
 static tern_agent_opts episode_opts(const tn_recipe *r, double temperature, uint64_t rollout) {
     tern_agent_opts o = tern_agent_defaults();
     o.turns = r->turns;
@@ -100,6 +105,10 @@ tern_status tn_play(const tn_stage *s, tn_player *p, const tern_policy *policy, 
     tn_agent_tools *tools = tn_arena_alloc(&p->arena, sizeof *tools);
     if (!opts || !tools) return no_memory(err);
     *opts = episode_opts(s->recipe, temperature, rollout);
+    if (p->trace) {
+        opts->trace = add_event;
+        opts->ud = p->trace;
+    }
     *tools = tn_index_tools_table(p->tools);
     tern_status st = tn_episode_init(&out->episode, q, strlen(q), opts, tools, policy, NULL,
                                      p->analyzer, &p->arena, err);
@@ -225,6 +234,18 @@ static tern_status add_entropy(const tn_stage *s, tn_player *p, const tn_turn *t
     return TERN_OK;
 }
 
+static void close_trace(const tn_task *task, const tn_group_opts *o, const tn_played *e,
+                        double reward, tn_buf *b) {
+    tn_buf_str(b, "{\"v\":1,\"event\":\"rollout\",\"id\":");
+    tn_json_escape(task->question->id, strlen(task->question->id), b);
+    tn_buf_printf(b, ",\"step\":%llu,\"rollout\":\"%llu\",\"arm\":\"%s\",\"reward\":",
+                  (unsigned long long)o->step, (unsigned long long)e->rollout, o->reward->name);
+    if (isfinite(reward))
+        tn_buf_printf(b, "%.17g}\n", reward);
+    else
+        tn_buf_str(b, "null}\n");
+}
+
 static tern_status play_one(const tn_stage *s, tn_player *p, const tern_policy *policy,
                             const tn_task *task, const tn_group_opts *o, size_t i, tn_played *e,
                             tn_group *g, tern_error *err) {
@@ -238,6 +259,10 @@ static tern_status play_one(const tn_stage *s, tn_player *p, const tern_policy *
     if (st == TERN_OK) st = tn_played_leakage(p, task, e, &leak, err);
     for (size_t t = 0; t < e->n_actions && st == TERN_OK; t++)
         st = add_entropy(s, p, &e->episode.turns[t], g, err);
+    if (p->trace && st == TERN_OK) {
+        close_trace(task, o, e, g->rewards[i], p->trace);
+        st = tn_buf_status(p->trace, err);
+    }
     g->ns_play += played - start;
     g->ns_reward += tn_clock_ns() - played;
     g->n_actions += e->n_actions;
@@ -252,7 +277,10 @@ tern_status tn_group_play(const tn_stage *s, tn_player *p, const tn_task *task,
                           const tn_group_opts *o, tn_group *g, tern_error *err) {
     size_t n = s->recipe->group;
     double *rewards = g->rewards, *grad = g->grad;
-    *g = (tn_group){.rewards = rewards, .grad = grad};
+    tn_buf trace = g->trace;
+    *g = (tn_group){.rewards = rewards, .grad = grad, .trace = trace};
+    tn_buf_reset(&g->trace);
+    p->trace = o->trace ? &g->trace : NULL;
     tn_arena_reset(&p->arena);
     tn_scorer_policy policy;
     tn_scorer_policy_init(&policy, o->scorer, "training");
@@ -271,6 +299,7 @@ tern_status tn_group_play(const tn_stage *s, tn_player *p, const tn_task *task,
             st = learn_action(s, p, &played[i].episode.turns[t], advantages[i], o, g, err);
     g->ns_learn = tn_clock_ns() - start;
 done:
+    p->trace = NULL;
     for (size_t i = 0; played && i < n; i++) tn_played_end(&played[i]);
     tn_free(played);
     tn_free(advantages);

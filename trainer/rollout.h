@@ -15,6 +15,7 @@ typedef struct tn_player { /* one worker's */
     tn_index_tools *tools;
     tn_analyzer *analyzer;
     tn_arena arena; /* of the group in play */
+    tn_buf *trace;  /* episodes are written here (docs/TRACE.md); NULL: nowhere */
 } tn_player;
 
 typedef struct tn_stage {
@@ -73,15 +74,18 @@ typedef struct tn_group {
     size_t n_actions, n_searches, n_masked;
     bool useful;                           /* the rewards spread enough to teach something */
     uint64_t ns_play, ns_reward, ns_learn; /* where the time went */
+    tn_buf trace; /* of all rollouts, in their order; empty unless opts->trace; the caller's */
 } tn_group;
 
 typedef struct tn_group_opts {
     const tn_scorer *scorer, *start; /* the policy and where it began */
     const tn_reward *reward;
     uint64_t first_rollout;
+    uint64_t step; /* from 1; stands in the trace */
+    bool trace;
 } tn_group_opts;
-/* Play recipe->group rollouts of the task and fill *g, whose rewards and (zeroed) grad are the
- * caller's. The player's arena is reset. */
+/* Play recipe->group rollouts of the task and fill *g, whose rewards, (zeroed) grad and trace
+ * are the caller's. The player's arena is reset. */
 TERN_MUST_USE tern_status tn_group_play(const tn_stage *s, tn_player *p, const tn_task *task,
                                         const tn_group_opts *o, tn_group *g, tern_error *err);
 

@@ -52,6 +52,8 @@ tern_status tn_run_hash(tn_run *run, const tern_questions *questions, tern_error
     for (size_t i = 0; i < TN_N_FEATURES; i++) put_text(&b, tn_feature_names[i]);
     put_questions(&b, questions);
     if (run->opts.held_out) put_questions(&b, run->opts.held_out);
+    /* a run that is traced from the middle would leave half a file */
+    if (run->opts.trace_every) tn_buf_printf(&b, "trace %u", run->opts.trace_every);
     tern_status st = tn_buf_status(&b, err);
     if (st == TERN_OK) run->run_hash = XXH3_64bits(b.data, b.len);
     json_decref(recipe);
@@ -105,6 +107,9 @@ tern_status tn_run_record(tn_run *run, uint64_t step, tern_error *err) {
     if (st == TERN_OK)
         st = append(run, run->events_fd, &event, "events.out.tfevents.tern", &run->events_bytes,
                     err);
+    for (size_t b = 0; run->tracing && b < run->opts.recipe.batch && st == TERN_OK; b++)
+        st = append(run, run->trace_fd, &run->groups[b].trace, "rollouts.jsonl", &run->trace_bytes,
+                    err);
     tn_buf_deinit(&line);
     tn_buf_deinit(&event);
     return st;
@@ -137,6 +142,7 @@ static tn_checkpoint checkpoint_of(tn_run *run) {
                            .step = run->step,
                            .metrics_bytes = run->metrics_bytes,
                            .events_bytes = run->events_bytes,
+                           .trace_bytes = run->trace_bytes,
                            .n_params = run->n_params,
                            .params = run->scorer.params,
                            .m = run->m,
@@ -170,6 +176,7 @@ static tern_status resume(tn_run *run, tern_error *err) {
     run->step = c.step;
     run->metrics_bytes = c.metrics_bytes;
     run->events_bytes = c.events_bytes;
+    run->trace_bytes = c.trace_bytes;
     if (run->host.log) {
         char text[64];
         snprintf(text, sizeof text, "going on after step %llu", (unsigned long long)c.step);
@@ -185,6 +192,8 @@ tern_status tn_run_open(tn_run *run, tern_error *err) {
         st = open_at(run, "metrics.jsonl", run->metrics_bytes, &run->metrics_fd, err);
     if (st == TERN_OK)
         st = open_at(run, "events.out.tfevents.tern", run->events_bytes, &run->events_fd, err);
+    if (st == TERN_OK && run->opts.trace_every)
+        st = open_at(run, "rollouts.jsonl", run->trace_bytes, &run->trace_fd, err);
     if (st != TERN_OK || run->events_bytes) return st;
     tn_buf header = {0};
     tn_events_header(wall(), &header);
@@ -196,7 +205,8 @@ tern_status tn_run_open(tn_run *run, tern_error *err) {
 void tn_run_close(tn_run *run) {
     if (run->metrics_fd >= 0) close(run->metrics_fd);
     if (run->events_fd >= 0) close(run->events_fd);
-    run->metrics_fd = run->events_fd = -1;
+    if (run->trace_fd >= 0) close(run->trace_fd);
+    run->metrics_fd = run->events_fd = run->trace_fd = -1;
 }
 
 tern_status tn_run_save_batch(tn_run *run, uint64_t step, tern_error *err) {

@@ -37,6 +37,15 @@ done
 train -o parts >/dev/null || fail "going on"
 cmp whole/policy.json parts/policy.json || fail "killed runs end elsewhere"
 
+# traces: complete, and the same whatever the threads and however often it was stopped
+train --trace 1 -o told --threads 1 >/dev/null || fail "train --trace"
+[ "$(grep -c '"event":"rollout"' told/rollouts.jsonl)" = 64 ] || fail "not 4 x 4 x 4 rollouts"
+[ "$(grep -c '"event":"question"' told/rollouts.jsonl)" = 64 ] || fail "not 64 episodes"
+for steps in 1 3; do train --trace 1 --steps $steps -o retold >/dev/null || fail "part of a run"; done
+echo 'a torn line' >>retold/rollouts.jsonl
+train --trace 1 -o retold >/dev/null || fail "going on with traces"
+cmp told/rollouts.jsonl retold/rollouts.jsonl || fail "traces of a stopped run differ"
+
 "$tern" ask ix --policy whole/policy.json -q 'Who founded Camp Lantern?' >out || fail "ask --policy"
 "$tern" eval ix --queries q.jsonl --agent --policy whole/policy.json --json -q >out ||
     fail "eval --policy"
