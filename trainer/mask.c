@@ -110,6 +110,12 @@ static const char *const small_words[] = {
     "their", "they", "not", "also", "into", "than", "both", NULL};
 static const char *const joiners[] = {"of",  "the", "and", "de", "da", "la", "le", "van",
                                       "von", "der", "for", "in", "at", "on", NULL};
+/* "one" is left out: it is a pronoun too often. */
+static const char *const number_words[] = {
+    "first",  "second", "third",    "fourth",  "fifth",    "sixth",   "seventh", "eighth",
+    "ninth",  "tenth",  "eleventh", "twelfth", "two",      "three",   "four",    "five",
+    "six",    "seven",  "eight",    "nine",    "ten",      "eleven",  "twelve",  "twenty",
+    "thirty", "forty",  "fifty",    "hundred", "thousand", "million", "billion", NULL};
 static const char *const months[] = {"january",  "february", "march",  "april",     "may",
                                      "june",     "july",     "august", "september", "october",
                                      "november", "december", NULL};
@@ -258,6 +264,8 @@ static void mark_figures_and_quotes(words *ws) {
             w->mark = TN_TAG_DATE;
         else if (w->has_digit)
             w->mark = w->n_fold == 4 && w->end - w->begin == 4 ? TN_TAG_DATE : TN_TAG_NUM;
+        else if (word_in(ws, w, number_words))
+            w->mark = TN_TAG_NUM;
         else if (w->quoted)
             w->mark = TN_TAG_MISC;
     }

@@ -31,6 +31,7 @@ TEST(entities_become_type_tags_and_the_scaffold_stays) {
         {"bridge to Amager", NULL, "bridge to [LOC]"},
         {"director of the film", NULL, "director of the film"},
         {"population 12,500 of Grenvik Bay", NULL, "population [NUM] of [MISC]"},
+        {"second of three lighthouses", NULL, "[NUM] of [NUM] lighthouses"},
         {"Which book did Ada Quill write", NULL, "Which book did [MISC] write"},
         {"song \"over the ice\" singer", NULL, "song \"[MISC]\" singer"},
         {"grenvik lighthouse keeper", "Who was grenvik lighthouse keeper in May?", "[ENT]"},
