@@ -28,8 +28,8 @@ fi
 questions=("$@")
 [ $# -eq 0 ] && questions=(
     "Where was the present leader of Corvin Dome Station born?"
-    "When was the native town of the explorer behind the name of Camp Lantern founded?"
-    "Who published the book written by the Sandtern's first captain?"
+    "Where was the founder of the Halyard Line born?"
+    "Which was founded first, Pellmouth or Varnwick?"
 )
 for question in "${questions[@]}"; do
     printf '\n$ tern ask %s "%s"\n' "$index" "$question"

@@ -413,6 +413,7 @@ static tern_status forecast(tn_run *run, tern_error *err) {
     tn_ccs_result *res = run->result;
     res->forecast_rate = (double)(n * r->group) / seconds;
     double looks = r->eval_every ? 2 + (double)r->steps / r->eval_every : 2;
+    res->peak_bytes = peak_bytes(); /* a batch was just run: the rest needs little more */
     res->forecast_s =
         ((double)(r->steps - run->step) * r->batch * r->group + looks * (double)run->n_held) /
         res->forecast_rate;
