@@ -10,7 +10,7 @@ packages=(build-essential cmake ninja-build pkg-config
           libutf8proc-dev libxml2-dev libzstd-dev zlib1g-dev libmicrohttpd-dev libxxhash-dev
           poppler-utils ca-certificates)
 [ "${1:-}" = --test ] &&
-    packages+=(python3 curl zstd clang libclang-rt-14-dev libsqlite3-dev libxapian-dev)
+    packages+=(python3 curl zstd clang libclang-rt-14-dev libomp-14-dev libsqlite3-dev libxapian-dev)
 
 if ! command -v apt-get >/dev/null; then
     echo "This system has no apt-get. Install the equivalents of: ${packages[*]}" >&2
