@@ -34,7 +34,6 @@ void tn_docs_builder_free(tn_docs_builder *b);
 TERN_MUST_USE tern_status tn_docs_builder_add(tn_docs_builder *b, const tn_doc *doc,
                                               tern_error *err);
 size_t tn_docs_builder_bytes(const tn_docs_builder *b); /* memory held, for the budget */
-uint32_t tn_docs_builder_n_passages(const tn_docs_builder *b);
 /* The latest document with this id: its content hash and passages [*first, *first + *n). */
 bool tn_docs_builder_find(const tn_docs_builder *b, const char *id, uint64_t hash[2],
                           uint32_t *first, uint32_t *n);

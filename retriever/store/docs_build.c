@@ -93,10 +93,6 @@ size_t tn_docs_builder_bytes(const tn_docs_builder *b) {
            tn_strmap_bytes(&b->ids) + tn_strmap_bytes(&b->shared);
 }
 
-uint32_t tn_docs_builder_n_passages(const tn_docs_builder *b) {
-    return b->n_passages;
-}
-
 bool tn_docs_builder_find(const tn_docs_builder *b, const char *id, uint64_t hash[2],
                           uint32_t *first, uint32_t *n) {
     uint32_t key = tn_strmap_find(&b->ids, id, strlen(id));

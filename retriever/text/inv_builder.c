@@ -76,10 +76,6 @@ size_t tn_inv_builder_bytes(const tn_inv_builder *b) {
            b->lens_cap * sizeof *b->lens + tn_analyzer_bytes(b->analyzer);
 }
 
-uint32_t tn_inv_builder_n_docs(const tn_inv_builder *b) {
-    return (uint32_t)b->n_docs;
-}
-
 /* --- the byte pool --- */
 
 static uint8_t *pool_at(const tn_inv_builder *b, uint32_t address) {

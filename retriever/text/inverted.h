@@ -25,7 +25,6 @@ void tn_inv_builder_free(tn_inv_builder *b);
 TERN_MUST_USE tern_status tn_inv_builder_add(tn_inv_builder *b, const char *title, size_t title_len,
                                              const char *text, size_t text_len, tern_error *err);
 size_t tn_inv_builder_bytes(const tn_inv_builder *b); /* memory held, for the budget */
-uint32_t tn_inv_builder_n_docs(const tn_inv_builder *b);
 TERN_MUST_USE tern_status tn_inv_builder_write(tn_inv_builder *b, const char *seg_dir,
                                                tern_error *err);
 

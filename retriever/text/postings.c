@@ -208,7 +208,7 @@ static tern_status decode_tail(const tn_postings *p, uint32_t *docs, uint32_t *t
             return TERN_ERR_CORRUPT;
         doc += delta;
         if (doc >= p->n_docs) return TERN_ERR_CORRUPT;
-        if (docs) docs[i] = (uint32_t)doc;
+        docs[i] = (uint32_t)doc;
         if (tfs) tfs[i] = count + 1;
         doc++;
     }
@@ -238,14 +238,5 @@ tern_status tn_postings_decode(const tn_postings *p, uint32_t i, uint32_t docs[1
         tn_unpack128(words + 16 * (size_t)m->doc_bits, m->tf_bits, tfs);
         add_one(tfs);
     }
-    return TERN_OK;
-}
-
-tern_status tn_postings_decode_tfs(const tn_postings *p, uint32_t i, uint32_t tfs[128]) {
-    if (i >= p->n_blocks) return decode_tail(p, NULL, tfs);
-    const uint8_t *words = block_words(p, &p->metas[i]);
-    if (!words) return TERN_ERR_CORRUPT;
-    tn_unpack128(words + 16 * (size_t)p->metas[i].doc_bits, p->metas[i].tf_bits, tfs);
-    add_one(tfs);
     return TERN_OK;
 }

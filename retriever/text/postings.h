@@ -73,7 +73,5 @@ tern_status tn_postings_view(const void *data, uint64_t size, uint32_t df, uint3
 /* Decode block `i` (i == n_blocks: the tail); *n values, at most 128. tfs may be NULL. */
 tern_status tn_postings_decode(const tn_postings *p, uint32_t i, uint32_t docs[128],
                                uint32_t tfs[128], uint32_t *n);
-/* Only the tfs of block i, after a successful decode of its docs; of the tail too. */
-tern_status tn_postings_decode_tfs(const tn_postings *p, uint32_t i, uint32_t tfs[128]);
 
 #endif
