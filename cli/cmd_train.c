@@ -1,5 +1,6 @@
 /* cmd_train.c - tern train: a better searcher from questions, with or without answers. */
 #include "cli/cli.h"
+#include "cli/train_mask.h"
 #include "cli/train_split.h"
 #include "tern/eval.h"
 #include "trainer/ccs.h"
@@ -10,21 +11,21 @@
 #include "core/base/mem.h"
 
 static struct {
-    const char *recipe, *out, *reward, *start, *advantage, *held_out;
+    const char *recipe, *out, *reward, *start, *advantage, *held_out, *titles;
     int64_t steps, batch, group, hidden, seed, checkpoint, dev, trace;
     double lr, kl;
-    bool dry_run;
+    bool dry_run, lower;
 } args;
 
 static size_t options(tn_opt *opts, size_t cap) {
-    args.recipe = args.reward = args.start = args.advantage = args.held_out = NULL;
+    args.recipe = args.reward = args.start = args.advantage = args.held_out = args.titles = NULL;
     args.out = "run";
     args.steps = args.batch = args.group = args.hidden = args.seed = -1;
     args.checkpoint = 10;
     args.dev = 50;
     args.trace = 0;
     args.lr = args.kl = NAN;
-    args.dry_run = false;
+    args.dry_run = args.lower = false;
     const tn_opt own[] = {
         {"recipe", 'r', TN_OPT_STRING, &args.recipe, "FILE",
          "a JSON object of settings; the options below come on top"},
@@ -52,6 +53,9 @@ static size_t options(tn_opt *opts, size_t cap) {
         {"trace", 0, TN_OPT_INT, &args.trace, "N",
          "keep the rollouts of every Nth step in rollouts.jsonl (1: all; default 0: none)"},
         {"dev", 0, TN_OPT_INT, &args.dev, "N", "split: questions for dev.jsonl (default 50)"},
+        {"titles", 0, TN_OPT_STRING, &args.titles, "INDEX",
+         "mask: the masker knows the titles of this index"},
+        {"lower", 0, TN_OPT_FLAG, &args.lower, NULL, "mask: the texts in lower case"},
         {"dry-run", 0, TN_OPT_FLAG, &args.dry_run, NULL,
          "only measure how long it will take; write nothing"},
     };
@@ -175,8 +179,9 @@ static int run(tn_cli *cli, int argc, char **argv) {
     int code = tn_cli_parse(cli, argc, argv, opts, n_opts, 2, SIZE_MAX);
     if (code >= 0) return code;
     if (strcmp(cli->args[0], "split") == 0) return tn_train_split(cli, args.dev, args.out);
+    if (strcmp(cli->args[0], "mask") == 0) return tn_train_mask(cli, args.titles, args.lower);
     if (strcmp(cli->args[0], "ccs") != 0)
-        return tn_cli_usage(cli, "no method '%s'; there are ccs and split", cli->args[0]);
+        return tn_cli_usage(cli, "no method '%s'; there are ccs, split and mask", cli->args[0]);
     if (cli->n_args != 3) return tn_cli_usage(cli, "needs an index and a file of questions");
     if (args.checkpoint < 1 || args.checkpoint > UINT32_MAX)
         return tn_cli_usage(cli, "--checkpoint must be 1 or more");
@@ -201,6 +206,7 @@ static int run(tn_cli *cli, int argc, char **argv) {
     tern_host host = cli->host;
     host.n_threads = cli->n_threads;
     if (st == TERN_OK) st = tn_ccs_train(ix, &questions, &o, &host, &result, &err);
+    if (st == TERN_ERR_CANCELLED) tn_log(cli, TERN_LOG_WARN, "%s", err.text); /* how to go on */
     code = st == TERN_OK ? print(cli, &o.recipe, &result) : tn_cli_fail(cli, &err);
     tern_questions_free(&questions);
     tern_questions_free(&held_out);
@@ -210,7 +216,7 @@ static int run(tn_cli *cli, int argc, char **argv) {
 
 const tn_command tn_cmd_train = {
     .name = "train",
-    .synopsis = "ccs INDEX QUESTIONS | split QUESTIONS [TESTS...]",
+    .synopsis = "ccs INDEX QUESTIONS | split QUESTIONS [TESTS...] | mask TEXTS...",
     .summary = "train the searcher on questions; no answers needed",
     .details =
         "Plays every question several times over the index, rewards the searches from whose "
@@ -231,7 +237,11 @@ const tn_command tn_cmd_train = {
         "choices on, the rest to train on, as dev.jsonl and train.jsonl in --out. With files of\n"
         "test questions it also looks for training questions that share eight words in a row with\n"
         "one of those, and fails when there are any. splits.jsonl marks each id as train, dev or\n"
-        "test, for `tern eval --splits`.",
+        "test, for `tern eval --splits`.\n"
+        "\n"
+        "`train mask` says how much of the names that people marked in texts the training would\n"
+        "hide in a query, without and with --titles. TEXTS is JSON lines of tokens and IOB2 tags,\n"
+        "or of question and entities with start and end.",
     .run = run,
     .options = options,
     .examples = "tern questions docs.tern -o questions.jsonl\n"

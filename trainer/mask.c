@@ -7,7 +7,7 @@
 #include "core/base/text.h"
 #include <string.h>
 
-enum { WORDS_MAX = 512, TITLE_WORDS_MAX = 10 };
+enum { WORDS_MAX = TN_MASK_SPANS_MAX, TITLE_WORDS_MAX = 10 };
 
 struct tn_masker {
     tn_strmap titles; /* folded words joined by one space */
@@ -334,9 +334,9 @@ tern_status tn_mask_spans(const tn_masker *m, const char *text, size_t len, cons
 
 tern_status tn_mask_text(const tn_masker *m, const char *text, size_t len, const char *question,
                          tn_buf *out, size_t *n_masked, tern_error *err) {
-    tn_mask_span spans[WORDS_MAX];
+    tn_mask_span spans[TN_MASK_SPANS_MAX];
     size_t n, at = 0;
-    tern_status st = tn_mask_spans(m, text, len, question, spans, WORDS_MAX, &n, err);
+    tern_status st = tn_mask_spans(m, text, len, question, spans, TN_MASK_SPANS_MAX, &n, err);
     if (n_masked) *n_masked = n;
     if (st != TERN_OK) return st;
     for (size_t i = 0; i < n; i++) {

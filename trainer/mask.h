@@ -37,6 +37,8 @@ TERN_MUST_USE tern_status tn_masker_add_title(tn_masker *m, const char *title, c
 /* Learn all titles of an index. */
 TERN_MUST_USE tern_status tn_masker_add_index(tn_masker *m, const tern_index *ix, tern_error *err);
 
+enum { TN_MASK_SPANS_MAX = 512 }; /* no text has more: words past the 512th are left as they are */
+
 typedef struct tn_mask_span {
     uint32_t begin, end; /* bytes of the text */
     tn_tag type;
