@@ -65,13 +65,12 @@ static tern_status take_tasks(tn_run *run, const tern_questions *qs, const tern_
 }
 
 static tern_status check_gold(const tn_run *run, tern_error *err) {
-    if (!run->reward->needs_gold) return TERN_OK;
     for (size_t i = 0; i < run->n_train; i++)
-        if (run->train[i].gold.n_supporting || run->train[i].gold.n_answers) return TERN_OK;
-    return tern_fail(err, TERN_ERR_ARG, 0,
-                     "reward %s needs questions with answers or supporting passages of this index; "
-                     "these have none: use ccs-lexical",
-                     run->reward->name);
+        if (tn_reward_sees(run->reward, &run->train[i].gold)) return TERN_OK;
+    return tern_fail(
+        err, TERN_ERR_ARG, 0, "reward %s needs questions with %s; these have none: use ccs-lexical",
+        run->reward->name,
+        run->reward->needs == TN_GOLD_ANSWERS ? "answers" : "supporting passages of this index");
 }
 
 /* Question number `at` of the endless stream: every pass over the questions is a new order. */

@@ -4,7 +4,7 @@
  *              -> reward of each -> group-relative advantages -> one Adam update
  *
  * The weights after n steps are a function of recipe, index and questions. Work is cut by question
- * and reduced in question order, so threads never change a bit of them. docs/TRAINING.md has the
+ * and reduced in question order, so threads never change a bit of them. docs/CCS.md has the
  * method. */
 #ifndef TN_CCS_H
 #define TN_CCS_H

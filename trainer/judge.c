@@ -61,9 +61,7 @@ tern_status tn_judge(const tn_stage *s, tn_player *p, const tern_policy *policy,
     tern_status st = tn_play(s, p, policy, task, temperature, 0, true, &e, err);
     for (size_t a = 0; a < TN_ARMS_MAX; a++) out->rewards[a] = NAN;
     for (size_t a = 0; a < n_arms && a < TN_ARMS_MAX && st == TERN_OK; a++) {
-        bool blind = strcmp(arms[a].name, "gold-answer") == 0 ? task->gold.n_answers == 0
-                                                              : task->gold.n_supporting == 0;
-        if (!arms[a].needs_gold || !blind)
+        if (tn_reward_sees(&arms[a], &task->gold))
             st = tn_played_reward(s, p, task, &e, &arms[a], &out->rewards[a], err);
     }
     if (st == TERN_OK) st = tn_played_leakage(p, task, &e, &out->leakage, err);

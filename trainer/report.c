@@ -219,7 +219,8 @@ static void put_dashboard(const tn_ccs_report *r, tn_buf *b) {
     if (!isfinite(y->recall)) return;
     tn_buf_str(b, "<p>Each point is a held-out question after training.</p><div class=charts>\n");
     for (size_t a = 0; a < n && a < TN_ARMS_MAX; a++)
-        if (!arms[a].needs_gold) put_scatter(r->after, r->result->n_held_out, a, arms[a].name, b);
+        if (arms[a].needs == TN_GOLD_NONE)
+            put_scatter(r->after, r->result->n_held_out, a, arms[a].name, b);
     tn_buf_str(b, "</div>\n");
 }
 

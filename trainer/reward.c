@@ -7,7 +7,7 @@
  * words A pair is linked when one passage names the other's title, or the question names both: a
  * multi-hop question is rebuilt from passages that hang together, not from any two that share
  * words. A single passage is a pair with itself, at 0.8: one page on the subject rebuilds the
- * subject, not the question. R never falls when more is found. docs/TRAINING.md compares it with
+ * subject, not the question. R never falls when more is found. docs/CCS.md compares it with
  * the two forms that were tried before it. */
 #include "trainer/reward.h"
 #include "core/base/rng.h"
@@ -323,16 +323,16 @@ static const tn_reward rewards[] = {
     {"ccs-lexical",
      "label-free: the question's words read back from what was found, best when "
      "passages that name each other cover it",
-     false, ccs_lexical},
-    {"ccs-cosine", "label-free: tf-idf cosine of question and observations alone", false,
+     TN_GOLD_NONE, ccs_lexical},
+    {"ccs-cosine", "label-free: tf-idf cosine of question and observations alone", TN_GOLD_NONE,
      ccs_cosine},
-    {"gold-recall", "share of the supporting passages found", true, gold_recall},
-    {"gold-answer", "1 if a right answer stands in a passage found", true, gold_answer},
-    {"leaky", "no bottleneck: the question read back from raw queries and the response", false,
-     leaky},
-    {"queries-only", "probe: the question read back from masked queries alone", false,
+    {"gold-recall", "share of the supporting passages found", TN_GOLD_SUPPORTING, gold_recall},
+    {"gold-answer", "1 if a right answer stands in a passage found", TN_GOLD_ANSWERS, gold_answer},
+    {"leaky", "no bottleneck: the question read back from raw queries and the response",
+     TN_GOLD_NONE, leaky},
+    {"queries-only", "probe: the question read back from masked queries alone", TN_GOLD_NONE,
      queries_only},
-    {"random", "a random number per rollout", false, random_reward},
+    {"random", "a random number per rollout", TN_GOLD_NONE, random_reward},
 };
 
 const tn_reward *tn_reward_list(size_t *n) {

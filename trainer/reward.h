@@ -64,13 +64,21 @@ typedef struct tn_reward_input {
     tn_arena *arena; /* scratch */
 } tn_reward_input;
 
+typedef enum tn_gold_kind { TN_GOLD_NONE, TN_GOLD_SUPPORTING, TN_GOLD_ANSWERS } tn_gold_kind;
+
 typedef struct tn_reward {
     const char *name;
     const char *what; /* one line */
-    bool needs_gold;
+    tn_gold_kind needs;
     /* *value in [0, 1]. NOMEM only. */
     tern_status (*fn)(const tn_reward_input *in, double *value, tern_error *err);
 } tn_reward;
+
+/* Has the question the labels that the reward needs? */
+static inline bool tn_reward_sees(const tn_reward *r, const tn_gold *g) {
+    return r->needs == TN_GOLD_NONE ||
+           (r->needs == TN_GOLD_ANSWERS ? g->n_answers : g->n_supporting) > 0;
+}
 
 /* "ccs-lexical", "ccs-cosine", "gold-recall", "gold-answer", "leaky", "queries-only", "random";
  * NULL if unknown. */

@@ -144,7 +144,7 @@ tern_status tn_played_reward(const tn_stage *s, tn_player *p, const tn_task *tas
     tn_reward_input in = {.question = task->question->text,
                           .raw = &e->raw,
                           .masked = &e->masked,
-                          .gold = reward->needs_gold ? &task->gold : NULL,
+                          .gold = reward->needs != TN_GOLD_NONE ? &task->gold : NULL,
                           .seed = reward_seed(s->recipe, task, e->rollout),
                           .analyzer = p->analyzer,
                           .lexicon = &lexicon,

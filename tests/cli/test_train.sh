@@ -37,6 +37,27 @@ done
 train -o parts >/dev/null || fail "going on"
 cmp whole/policy.json parts/policy.json || fail "killed runs end elsewhere"
 
+# Ctrl-C: says where it stopped, exits with 130, and the same command ends with the same policy
+set -m # else the shell has background commands ignore it
+"$tern" train ccs ix q.jsonl --steps 400 --batch 4 --group 4 --checkpoint 1 -q -o stopped \
+    >/dev/null 2>err &
+pid=$!
+set +m
+for _ in $(seq 500); do [ -e stopped/checkpoint.bin ] && break; sleep 0.02; done
+kill -INT "$pid"
+wait "$pid"
+[ $? = 130 ] || fail "Ctrl-C does not exit with 130"
+grep -q 'goes on from there' err || fail "Ctrl-C does not say how to go on: $(cat err)"
+train --steps 400 -o unstopped >/dev/null || fail "400 steps"
+train --steps 400 -o stopped >/dev/null || fail "going on after Ctrl-C"
+cmp unstopped/policy.json stopped/policy.json || fail "a stopped run ends elsewhere"
+
+# a full disk at a checkpoint: an error with the file's name, the old checkpoint stands
+train -o full >/dev/null || fail "train"
+(trap '' XFSZ; ulimit -f 1; train --steps 8 -o full >/dev/null 2>err) && fail "a full disk went unnoticed"
+grep -q 'full/' err || fail "the full disk is not named: $(cat err)"
+train -o full >/dev/null && cmp whole/policy.json full/policy.json || fail "the full disk spoilt the run"
+
 # traces: complete, and the same whatever the threads and however often it was stopped
 train --trace 1 -o told --threads 1 >/dev/null || fail "train --trace"
 [ "$(grep -c '"event":"rollout"' told/rollouts.jsonl)" = 64 ] || fail "not 4 x 4 x 4 rollouts"
@@ -73,6 +94,27 @@ refused 2 'not embedded, llm or a policy file' "$tern" ask ix --policy none.json
 refused 1 'broken.json' "$tern" ask ix --policy broken.json who
 refused 4 'nowhere' "$tern" train ccs nowhere q.jsonl
 "$tern" train ccs ix one.jsonl --steps 2 -o one -q >out || fail "one question in another language"
+
+# documents that answer none of the questions: a warning, and weights that stay where they were
+echo 'Bread is baked from flour and water.' >bread.txt
+"$tern" index -q bread bread.txt --embedder none || fail "index"
+"$tern" train ccs bread q.jsonl --steps 2 -o bread.run >out 2>err || fail "a corpus without answers"
+grep -q 'supporting passages of the questions are not in this index' err || fail "no warning: $(cat err)"
+grep -q '32 of 32 groups without spread dropped' out || fail "bread taught something: $(cat out)"
+refused 2 'needs questions with' "$tern" train ccs bread q.jsonl --reward gold-recall -o r
+
+cat >names.jsonl <<'END'
+{"id":"1","tokens":["Yesterday","Ada","Quill","saw","grenvik"],"tags":["O","B-PER","I-PER","O","B-LOC"]}
+{"id":"2","question":"Who was Lord Harrow?","entities":[{"start":8,"end":19,"type":"PER"}]}
+END
+"$tern" train mask names.jsonl >out || fail "train mask"
+grep -Eq '^names.jsonl +3 +66.7 ' out || fail "not two of three: $(cat out)"
+grep -Eq '^  PER +2 +100.0 ' out || fail "people: $(cat out)"
+"$tern" train mask names.jsonl --lower --titles ix --json >out || fail "train mask --json"
+grep -q '"marked":3' out || fail "train mask --json: $(cat out)"
+refused 2 'too few arguments' "$tern" train mask
+refused 1 'q.jsonl:1' "$tern" train mask q.jsonl
+refused 4 'nowhere' "$tern" train mask names.jsonl --titles nowhere
 
 "$tern" train split q.jsonl --dev 10 -o split >out || fail "split"
 [ "$(wc -l <split/dev.jsonl)" = 10 ] && [ "$(wc -l <split/train.jsonl)" = 50 ] || fail "not 10 + 50"

@@ -208,7 +208,7 @@ static tern_status nan_reward(const tn_reward_input *in, double *value, tern_err
 }
 
 TEST(a_reward_that_is_not_a_number_stops_with_the_batch_saved) {
-    static const tn_reward broken = {"broken", "NaN for two searches", false, nan_reward};
+    static const tn_reward broken = {"broken", "NaN for two searches", TN_GOLD_NONE, nan_reward};
     char *out = path("nan"), *file = path("nan/failed_batch.jsonl"), *policy;
     tern_questions q = village_questions(false);
     tn_ccs_opts o = small_run(out);
