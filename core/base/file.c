@@ -75,28 +75,36 @@ static tern_status sync_parent(const char *path, tern_error *err) {
     return st;
 }
 
-tern_status tn_file_replace(const char *path, const void *data, size_t n, tern_error *err) {
+tern_status tn_file_new_open(tn_file_new *f, const char *path, tern_error *err) {
     tn_buf tmp = {0};
     tn_buf_printf(&tmp, "%s.tmp.%ld", path, (long)getpid());
-    tern_status st = tn_buf_status(&tmp, err);
-    if (st != TERN_OK) return st;
-    int fd = open(tmp.data, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (fd < 0) {
-        st = tn_fail_errno(err, errno, path, "cannot create");
-        tn_buf_deinit(&tmp);
-        return st;
-    }
-    st = tn_write_all(fd, data, n, path, err);
-    if (st == TERN_OK && fsync(fd) != 0) st = tn_fail_errno(err, errno, path, "cannot sync");
-    if (close(fd) != 0 && st == TERN_OK) st = tn_fail_errno(err, errno, path, "cannot close");
-    if (st == TERN_OK && rename(tmp.data, path) != 0)
-        st = tn_fail_errno(err, errno, path, "cannot replace");
-    if (st != TERN_OK)
-        unlink(tmp.data);
-    else
-        st = sync_parent(path, err);
-    tn_buf_deinit(&tmp);
+    *f = (tn_file_new){-1, tn_buf_take(&tmp), path};
+    if (!f->tmp) return tern_fail(err, TERN_ERR_NOMEM, 0, "out of memory");
+    f->fd = open(f->tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (f->fd >= 0) return TERN_OK;
+    tern_status st = tn_fail_errno(err, errno, path, "cannot create");
+    tn_free(f->tmp);
     return st;
+}
+
+tern_status tn_file_new_close(tn_file_new *f, tern_status st, tern_error *err) {
+    if (st == TERN_OK && fsync(f->fd) != 0) st = tn_fail_errno(err, errno, f->path, "cannot sync");
+    if (close(f->fd) != 0 && st == TERN_OK) st = tn_fail_errno(err, errno, f->path, "cannot close");
+    if (st == TERN_OK && rename(f->tmp, f->path) != 0)
+        st = tn_fail_errno(err, errno, f->path, "cannot replace");
+    if (st != TERN_OK)
+        unlink(f->tmp);
+    else
+        st = sync_parent(f->path, err);
+    tn_free(f->tmp);
+    return st;
+}
+
+tern_status tn_file_replace(const char *path, const void *data, size_t n, tern_error *err) {
+    tn_file_new f;
+    tern_status st = tn_file_new_open(&f, path, err);
+    if (st != TERN_OK) return st;
+    return tn_file_new_close(&f, tn_write_all(f.fd, data, n, path, err), err);
 }
 
 tern_status tn_dir_sync(const char *path, tern_error *err) {

@@ -17,6 +17,16 @@ TERN_MUST_USE tern_status tn_file_read(const char *path, size_t n_max, tn_buf *o
  * the temporary one is gone. */
 TERN_MUST_USE tern_status tn_file_replace(const char *path, const void *data, size_t n,
                                           tern_error *err);
+/* The same for a file that is written in pieces: open, tn_write_all to fd, close. Close commits
+ * when `so_far` is OK and drops the temporary file otherwise; it returns so_far or its own failure.
+ */
+typedef struct tn_file_new {
+    int fd;
+    char *tmp;        /* path.tmp.PID */
+    const char *path; /* the caller's, borrowed until close */
+} tn_file_new;
+TERN_MUST_USE tern_status tn_file_new_open(tn_file_new *f, const char *path, tern_error *err);
+TERN_MUST_USE tern_status tn_file_new_close(tn_file_new *f, tern_status so_far, tern_error *err);
 TERN_MUST_USE tern_status tn_dir_sync(const char *path, tern_error *err);
 TERN_MUST_USE tern_status tn_mkdirs(const char *path, tern_error *err); /* like mkdir -p */
 TERN_MUST_USE tern_status tn_remove_tree(const char *path,

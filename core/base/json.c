@@ -26,17 +26,25 @@ static void init_once(void) {
     pthread_once(&once, use_our_memory);
 }
 
-tern_status tn_json_parse(const char *s, size_t n, json_t **out, tern_error *err) {
+static tern_status parse(const char *s, size_t n, size_t flags, json_t **out, tern_error *err) {
     init_once();
     json_error_t je = {0};
     ran_out = false;
-    *out = json_loadb(s, n, JSON_DECODE_ANY | JSON_ALLOW_NUL, &je);
+    *out = json_loadb(s, n, JSON_DECODE_ANY | JSON_ALLOW_NUL | flags, &je);
     if (*out && !ran_out) return TERN_OK;
     json_decref(*out);
     *out = NULL;
     if (ran_out) return tern_fail(err, TERN_ERR_NOMEM, 0, "out of memory while parsing JSON");
     return tern_fail(err, TERN_ERR_FORMAT, json_error_code(&je), "JSON, byte %d: %s", je.position,
                      je.text);
+}
+
+tern_status tn_json_parse(const char *s, size_t n, json_t **out, tern_error *err) {
+    return parse(s, n, 0, out, err);
+}
+
+tern_status tn_json_parse_unique(const char *s, size_t n, json_t **out, tern_error *err) {
+    return parse(s, n, JSON_REJECT_DUPLICATES, out, err);
 }
 
 tern_status tn_json_load(const char *path, json_t **out, tern_error *err) {

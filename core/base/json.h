@@ -11,6 +11,9 @@
 /* Parse one JSON value of n bytes (any type; trailing white space only). FORMAT: err->text says
  * what and at which byte. The caller frees *out with json_decref. Depth is limited by jansson. */
 TERN_MUST_USE tern_status tn_json_parse(const char *s, size_t n, json_t **out, tern_error *err);
+/* The same, and a key that stands twice in one object is FORMAT, too. */
+TERN_MUST_USE tern_status tn_json_parse_unique(const char *s, size_t n, json_t **out,
+                                               tern_error *err);
 TERN_MUST_USE tern_status tn_json_load(const char *path, json_t **out, tern_error *err);
 /* Append the value, compact, keys in insertion order, valid UTF-8. */
 void tn_json_dump(const json_t *v, tn_buf *out);
