@@ -55,7 +55,8 @@ typedef struct tn_gemm_args {
 } tn_gemm_args;
 /* Errors: ARG (types, accumulate with an epilogue), NOMEM. m, n or k of 0 is allowed. */
 TERN_MUST_USE tern_status tn_gemm_run(tn_gemm *g, const tn_gemm_args *args, tern_error *err);
-/* n_batch products of one shape; stride_* are in elements. Cut over batch and tiles. */
+/* n_batch products of one shape; stride_* are in elements, 0 for an operand all share. Cut over
+ * batch and tiles. ARG also: a residual. */
 TERN_MUST_USE tern_status tn_gemm_run_batch(tn_gemm *g, const tn_gemm_args *args, size_t n_batch,
                                             size_t stride_a, size_t stride_b, size_t stride_c,
                                             tern_error *err);
