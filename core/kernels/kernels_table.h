@@ -29,6 +29,7 @@ void (*glu_backward)(tn_act kind, TN_REAL *dgate, TN_REAL *dup, const TN_REAL *d
 /* y = exp(x - max x) / sum; returns log sum exp(x) (nats). In place allowed. -inf entries give 0;
  * a row of -inf alone gives zeros and -inf; NaN or +inf makes the row NaN. n of 0 gives -inf. */
 TN_REAL (*softmax)(TN_REAL *y, const TN_REAL *x, size_t n);
+TN_REAL (*log_sum_exp)(const TN_REAL *x, size_t n); /* the same number, nothing written */
 /* dx += y (dy - <dy, y>) */
 void (*softmax_backward)(TN_REAL *dx, const TN_REAL *dy, const TN_REAL *y, size_t n);
 

@@ -121,18 +121,23 @@ static void glu_backward(tn_act kind, TN_REAL *dgate, TN_REAL *dup, const TN_REA
     }
 }
 
-static TN_REAL softmax(TN_REAL *y, const TN_REAL *x, size_t n) {
+static TN_REAL log_sum_exp(const TN_REAL *x, size_t n) {
     double m = n ? (double)max(x, n) : -INFINITY, total = 0;
-    if (m == -INFINITY) { /* no entry above -inf: zeros, unless one is not a number */
-        double nan_or_zero = 0;
+    if (m == -INFINITY) {
         for (size_t i = 0; i < n; i++)
-            if (isnan(x[i])) nan_or_zero = (double)NAN;
-        for (size_t i = 0; i < n; i++) y[i] = (TN_REAL)nan_or_zero;
-        return (TN_REAL)(nan_or_zero == 0 ? -INFINITY : nan_or_zero);
+            if (isnan(x[i])) m = (double)NAN;
+        return (TN_REAL)m;
     }
     for (size_t i = 0; i < n; i++) total += exp((double)x[i] - m);
-    for (size_t i = 0; i < n; i++) y[i] = (TN_REAL)(exp((double)x[i] - m) / total);
     return (TN_REAL)(m + log(total));
+}
+
+static TN_REAL softmax(TN_REAL *y, const TN_REAL *x, size_t n) {
+    double lse = (double)log_sum_exp(x, n), m = n ? (double)max(x, n) : -INFINITY, total = 0;
+    if (m == -INFINITY) m = isnan(lse) ? lse : 0; /* a row of zeros, or of NaN */
+    for (size_t i = 0; i < n; i++) total += exp((double)x[i] - m);
+    for (size_t i = 0; i < n; i++) y[i] = (TN_REAL)(total == 0 ? 0 : exp((double)x[i] - m) / total);
+    return (TN_REAL)lse;
 }
 
 static void softmax_backward(TN_REAL *dx, const TN_REAL *dy, const TN_REAL *y, size_t n) {
@@ -223,6 +228,6 @@ static void adamw(TN_REAL *w, const TN_REAL *grad, TN_REAL *m, TN_REAL *v, const
     .dot = dot, .sum = sum, .max = max, .sum_squares = sum_squares, .axpy = axpy, .scale = scale,  \
     .add = add, .mul = mul, .exp = exp_rows, .tanh = tanh_rows, .sigmoid = sigmoid, .act = act,    \
     .act_backward = act_backward, .glu = glu, .glu_backward = glu_backward, .softmax = softmax,    \
-    .softmax_backward = softmax_backward, .rms_norm = rms_norm,                                    \
+    .log_sum_exp = log_sum_exp, .softmax_backward = softmax_backward, .rms_norm = rms_norm,        \
     .rms_norm_backward = rms_norm_backward, .layer_norm = layer_norm,                              \
     .layer_norm_backward = layer_norm_backward, .rope = rope, .adamw = adamw

@@ -82,6 +82,7 @@ TEST(softmax_backward_is_the_slope_of_softmax) {
     double lse = k->softmax(y, r.x, N), total = 0;
     for (int i = 0; i < N; i++) total += exp(r.x[i]);
     CHECK_NEAR(lse, log(total), 1e-12);
+    CHECK_NEAR(k->log_sum_exp(r.x, N), log(total), 1e-12);
     k->softmax_backward(dx, r.dy, y, N);
     for (int i = 0; i < N; i++) CHECK_NEAR(dx[i], slope(k, loss_softmax, &r, 0, &r.x[i]), 1e-8);
 }
