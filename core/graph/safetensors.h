@@ -43,6 +43,8 @@ void tn_st_header(const tern_st_tensor *tensors, const size_t *order, size_t n,
 /* Check what a caller wants to save; order [n] out: wide types first, else as given. */
 TERN_MUST_USE tern_status tn_st_plan(const tern_st_tensor *tensors, size_t n, size_t *order,
                                      tern_error *err);
+/* Keys once, keys and values UTF-8. */
+TERN_MUST_USE tern_status tn_st_check_meta(const tern_st_meta *meta, size_t n, tern_error *err);
 /* Write header and elements to path.tmp.PID, sync, rename over path, sync the folder. */
 TERN_MUST_USE tern_status tn_st_write(const char *path, const tn_buf *header,
                                       const tern_st_tensor *tensors, const size_t *order, size_t n,

@@ -113,7 +113,7 @@ static tern_status save_one(const char *path, const tern_st_tensor *tensors, con
     return s;
 }
 
-static tern_status check_meta(const tern_st_meta *meta, size_t n, tern_error *err) {
+tern_status tn_st_check_meta(const tern_st_meta *meta, size_t n, tern_error *err) {
     for (size_t i = 0; i < n; i++) {
         if (!tn_utf8_valid(meta[i].key, strlen(meta[i].key)) ||
             !tn_utf8_valid(meta[i].value, strlen(meta[i].value)))
@@ -131,7 +131,7 @@ static tern_status prepare(const tern_st_tensor *tensors, size_t n, const tern_s
                            size_t n_meta, size_t **order, tern_error *err) {
     *order = tn_alloc(n * sizeof **order);
     if (!*order) return tern_fail(err, TERN_ERR_NOMEM, 0, "out of memory");
-    tern_status s = check_meta(meta, n_meta, err);
+    tern_status s = tn_st_check_meta(meta, n_meta, err);
     return s == TERN_OK ? tn_st_plan(tensors, n, *order, err) : s;
 }
 
