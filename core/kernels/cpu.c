@@ -4,6 +4,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -86,10 +88,21 @@ static void detect(tn_cpu *c) {
     if (a >= 1 && __get_cpuid_count(7, 1, &a, &b, &cx, &d)) c->avx512bf16 = zmm && bit(a, 5);
 }
 
+/* Linux lends the tile registers to a process that asks (arch/x86/xstate.rst). */
+static bool may_use_tiles(void) {
+#if defined(__linux__) && defined(SYS_arch_prctl)
+    enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
+    return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
+#else
+    return false;
+#endif
+}
+
 static tn_cpu_level best_level(const tn_cpu *c) {
     if (!c->avx2 || !c->fma || !c->f16c) return TN_CPU_REF;
     if (!c->avx512f || !c->avx512bw || !c->avx512dq || !c->avx512vl) return TN_CPU_AVX2;
-    return c->amx_tile && c->amx_int8 && c->amx_bf16 ? TN_CPU_AMX : TN_CPU_AVX512;
+    bool tiles = c->amx_tile && c->amx_int8 && c->amx_bf16 && c->avx512bf16;
+    return tiles && may_use_tiles() ? TN_CPU_AMX : TN_CPU_AVX512;
 }
 
 #else

@@ -55,7 +55,8 @@ typedef struct tn_gemm_set {
     tn_cpu_level level;
     bool (*is_here)(const tn_cpu *cpu);
     const tn_ukr *f32, *bf16;
-    tn_unpack_fn *f32_from_bf16, *f32_from_i8, *bf16_from_i8;
+    tn_unpack_fn *f32_from_bf16, *f32_from_i8; /* unused where bf16->packed is BF16 */
+    tn_unpack_fn *bf16_from_i8;                /* unused where it is F32 */
 } tn_gemm_set;
 
 /* The sets this build knows, worst first; [*n]. */
@@ -63,12 +64,20 @@ const tn_gemm_set *const *tn_gemm_sets(size_t *n);
 /* The best set this processor and TERN_CPU allow. Static. */
 const tn_gemm_set *tn_gemm_set_get(void);
 
-extern const tn_gemm_set tn_gemm_set_ref;
-
-/* gemm_pack.c: plain C for any strides, width and group. */
+/* gemm_pack.c, gemm_ref.c: plain C, for any width and group. */
 tn_pack_fn tn_pack_f32, tn_pack_bf16;
-/* gemm_ref.c: plain C conversions. */
-tn_unpack_fn tn_unpack_f32_from_bf16, tn_unpack_f32_from_i8, tn_unpack_bf16_from_i8;
+tn_unpack_fn tn_unpack_f32_from_bf16, tn_unpack_f32_from_i8;
+extern const tn_ukr tn_ukr_f32_ref;
+
+/* gemm_<instruction set>.c: present where the architecture has them; lengths and widths are those
+ * of that set's panels. */
+tn_pack_fn tn_pack_pairs_avx512bf16, tn_pack_rows_avx512bf16;
+tn_unpack_fn tn_unpack_f32_from_bf16_avx2, tn_unpack_f32_from_i8_avx2;
+tn_unpack_fn tn_unpack_f32_from_bf16_avx512, tn_unpack_f32_from_i8_avx512;
+tn_unpack_fn tn_unpack_bf16_from_i8_avx512bf16;
+tn_unpack_fn tn_unpack_f32_from_bf16_neon, tn_unpack_f32_from_i8_neon;
+extern const tn_ukr tn_ukr_f32_avx2, tn_ukr_f32_avx512, tn_ukr_bf16_avx512bf16, tn_ukr_bf16_amx;
+extern const tn_ukr tn_ukr_f32_neon;
 
 struct tn_weight {
     const tn_gemm_set *set;

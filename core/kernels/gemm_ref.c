@@ -30,34 +30,13 @@ void tn_unpack_f32_from_i8(void *out, const void *in, size_t n, const float *sca
         ((float *)out)[i] = (float)((const int8_t *)in)[i] * (scale ? scale[i % n_scale] : 1);
 }
 
-void tn_unpack_bf16_from_i8(void *out, const void *in, size_t n, const float *scale,
-                            size_t n_scale) {
-    for (size_t i = 0; i < n; i++)
-        ((tn_bf16 *)out)[i] =
-            tn_bf16_set((float)((const int8_t *)in)[i] * (scale ? scale[i % n_scale] : 1));
-}
-
-static const tn_ukr ukr = {.name = "ref 4x16 f32",
-                           .packed = TN_F32,
-                           .mr = MR,
-                           .nr = NR,
-                           .a_group = 1,
-                           .b_group = 1,
-                           .block_m = 128,
-                           .pack_a = tn_pack_f32,
-                           .pack_b = tn_pack_f32,
-                           .run = run};
-
-static bool is_here(const tn_cpu *cpu) {
-    (void)cpu;
-    return true;
-}
-
-const tn_gemm_set tn_gemm_set_ref = {.name = "ref",
-                                     .level = TN_CPU_REF,
-                                     .is_here = is_here,
-                                     .f32 = &ukr,
-                                     .bf16 = &ukr,
-                                     .f32_from_bf16 = tn_unpack_f32_from_bf16,
-                                     .f32_from_i8 = tn_unpack_f32_from_i8,
-                                     .bf16_from_i8 = tn_unpack_bf16_from_i8};
+const tn_ukr tn_ukr_f32_ref = {.name = "ref 4x16 f32",
+                               .packed = TN_F32,
+                               .mr = MR,
+                               .nr = NR,
+                               .a_group = 1,
+                               .b_group = 1,
+                               .block_m = 128,
+                               .pack_a = tn_pack_f32,
+                               .pack_b = tn_pack_f32,
+                               .run = run};

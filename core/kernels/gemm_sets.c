@@ -3,7 +3,86 @@
 #include <pthread.h>
 #include <stdio.h>
 
-static const tn_gemm_set *const sets[] = {&tn_gemm_set_ref};
+static bool anywhere(const tn_cpu *cpu) {
+    (void)cpu;
+    return true;
+}
+
+static const tn_gemm_set ref = {.name = "ref",
+                                .level = TN_CPU_REF,
+                                .is_here = anywhere,
+                                .f32 = &tn_ukr_f32_ref,
+                                .bf16 = &tn_ukr_f32_ref,
+                                .f32_from_bf16 = tn_unpack_f32_from_bf16,
+                                .f32_from_i8 = tn_unpack_f32_from_i8};
+
+#if defined(__x86_64__)
+
+static bool has_avx2(const tn_cpu *cpu) {
+    return cpu->best >= TN_CPU_AVX2;
+}
+
+static bool has_avx512(const tn_cpu *cpu) {
+    return cpu->best >= TN_CPU_AVX512;
+}
+
+static bool has_avx512bf16(const tn_cpu *cpu) {
+    return has_avx512(cpu) && cpu->avx512bf16;
+}
+
+static bool has_amx(const tn_cpu *cpu) {
+    return has_avx512bf16(cpu) && cpu->best >= TN_CPU_AMX;
+}
+
+static const tn_gemm_set avx2 = {.name = "avx2",
+                                 .level = TN_CPU_AVX2,
+                                 .is_here = has_avx2,
+                                 .f32 = &tn_ukr_f32_avx2,
+                                 .bf16 = &tn_ukr_f32_avx2,
+                                 .f32_from_bf16 = tn_unpack_f32_from_bf16_avx2,
+                                 .f32_from_i8 = tn_unpack_f32_from_i8_avx2};
+
+static const tn_gemm_set avx512 = {.name = "avx512",
+                                   .level = TN_CPU_AVX512,
+                                   .is_here = has_avx512,
+                                   .f32 = &tn_ukr_f32_avx512,
+                                   .bf16 = &tn_ukr_f32_avx512,
+                                   .f32_from_bf16 = tn_unpack_f32_from_bf16_avx512,
+                                   .f32_from_i8 = tn_unpack_f32_from_i8_avx512};
+
+static const tn_gemm_set avx512bf16 = {.name = "avx512bf16",
+                                       .level = TN_CPU_AVX512,
+                                       .is_here = has_avx512bf16,
+                                       .f32 = &tn_ukr_f32_avx512,
+                                       .bf16 = &tn_ukr_bf16_avx512bf16,
+                                       .bf16_from_i8 = tn_unpack_bf16_from_i8_avx512bf16};
+
+static const tn_gemm_set amx = {.name = "amx",
+                                .level = TN_CPU_AMX,
+                                .is_here = has_amx,
+                                .f32 = &tn_ukr_f32_avx512,
+                                .bf16 = &tn_ukr_bf16_amx,
+                                .bf16_from_i8 = tn_unpack_bf16_from_i8_avx512bf16};
+
+static const tn_gemm_set *const sets[] = {&ref, &avx2, &avx512, &avx512bf16, &amx};
+
+#elif defined(__aarch64__)
+
+static const tn_gemm_set neon = {.name = "neon",
+                                 .level = TN_CPU_NEON,
+                                 .is_here = anywhere,
+                                 .f32 = &tn_ukr_f32_neon,
+                                 .bf16 = &tn_ukr_f32_neon,
+                                 .f32_from_bf16 = tn_unpack_f32_from_bf16_neon,
+                                 .f32_from_i8 = tn_unpack_f32_from_i8_neon};
+
+static const tn_gemm_set *const sets[] = {&ref, &neon};
+
+#else
+
+static const tn_gemm_set *const sets[] = {&ref};
+
+#endif
 
 enum { N_SETS = sizeof sets / sizeof *sets };
 

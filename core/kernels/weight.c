@@ -66,10 +66,10 @@ static void pack_panels(void *arg, size_t begin, size_t end, int worker) {
         char *panel = w->panels + p * nr * w->k_padded * tn_dtype_size(w->stored);
         if (w->stored == TN_I8)
             for (size_t i = 0; i < n; i++) pack_i8_row(w, &j->lines, p * nr + i);
-        else if (w->stored == TN_BF16)
-            tn_pack_bf16(panel, &j->lines, p * nr, n, 0, w->k, nr, w->u->b_group);
+        else if (!w->unpack)
+            w->u->pack_b(panel, &j->lines, p * nr, n, 0, w->k, nr, w->u->b_group);
         else
-            tn_pack_f32(panel, &j->lines, p * nr, n, 0, w->k, nr, w->u->b_group);
+            tn_pack_bf16(panel, &j->lines, p * nr, n, 0, w->k, nr, w->u->b_group);
     }
 }
 

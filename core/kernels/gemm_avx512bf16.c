@@ -1,0 +1,147 @@
+/* gemm_avx512bf16.c - bf16 products with VDPBF16PS: each lane adds two products per step, so a
+ * group is a pair of bf16 along k. The packers serve tiles (gemm_amx.c) as well: they take any even
+ * group of up to 32. VDPBF16PS and the conversion to bf16 treat denormals as zero. */
+#include "core/kernels/gemm_avx512.h"
+#include "core/kernels/gemm_priv.h"
+#if !defined(__AVX512BF16__)
+#error "compile with the flags of cmake/isa.cmake"
+#endif
+
+#define UKR_MR              14
+#define UKR_NV              2
+#define UKR_LANES           16
+#define UKR_A               int32_t
+#define UKR_SUM             __m512
+#define UKR_B               __m512i
+#define UKR_ZERO()          _mm512_setzero_ps()
+#define UKR_LOAD(p)         _mm512_loadu_ps(p)
+#define UKR_STORE(p, v)     _mm512_storeu_ps(p, v)
+#define UKR_LOAD_B(p)       _mm512_loadu_si512(p)
+#define UKR_SPREAD(x)       _mm512_set1_epi32(x)
+#define UKR_MULADD(s, x, b) _mm512_dpbf16_ps(s, (__m512bh)(b), (__m512bh)(x))
+#include "core/kernels/gemm_ukr_body.h"
+
+static void run(size_t rows, size_t k, const void *a, const void *b, float *c, size_t ldc,
+                bool add) {
+    switch (rows) {
+#define ROWS(n)                                                                                    \
+    case n:                                                                                        \
+        tile(n, k / 2, a, b, c, ldc, add);                                                         \
+        break;
+        ROWS(1)
+        ROWS(2) ROWS(3) ROWS(4) ROWS(5) ROWS(6) ROWS(7) ROWS(8) ROWS(9) ROWS(10) ROWS(11) ROWS(12)
+            ROWS(13) ROWS(14)
+#undef ROWS
+    }
+}
+
+static inline __m512i to_bf16(__m512 lo, __m512 hi) {
+    return (__m512i)_mm512_cvtne2ps_pbh(hi, lo);
+}
+
+/* 32 consecutive elements as bf16, the first n of them; the rest 0. */
+static inline __m512i load_along_k(const tn_lines *src, size_t at, size_t n) {
+    if (src->dtype == TN_BF16) {
+        __mmask32 mask = n >= 32 ? 0xffffffffu : (1u << n) - 1;
+        return _mm512_maskz_loadu_epi16(mask, (const tn_bf16 *)src->data + at);
+    }
+    const float *p = (const float *)src->data + at;
+    if (n >= 32) return to_bf16(_mm512_loadu_ps(p), _mm512_loadu_ps(p + 16));
+    __m512 lo = _mm512_maskz_loadu_ps(first_lanes(n), p);
+    __m512 hi = n > 16 ? _mm512_maskz_loadu_ps(first_lanes(n - 16), p + 16) : _mm512_setzero_ps();
+    return to_bf16(lo, hi);
+}
+
+/* 16 lines at one k, as bf16 in the low halves of 16 words. */
+static inline __m512i load_across(const tn_lines *src, size_t at, __mmask16 mask) {
+    if (src->dtype == TN_BF16)
+        return _mm512_cvtepu16_epi32(
+            _mm256_maskz_loadu_epi16(mask, (const tn_bf16 *)src->data + at));
+    __m512 x = _mm512_maskz_loadu_ps(mask, (const float *)src->data + at);
+    return _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(x));
+}
+
+/* Pairs (k, k + 1) of 16 lines that lie side by side in memory; `two`: k + 1 exists. */
+static inline __m512i load_pairs(const tn_lines *src, size_t line, size_t k, __mmask16 mask,
+                                 bool two) {
+    __m512i x = load_across(src, k * src->k_stride + line, mask);
+    if (!two) return x;
+    __m512i y = load_across(src, (k + 1) * src->k_stride + line, mask);
+    return _mm512_or_si512(x, _mm512_slli_epi32(y, 16));
+}
+
+/* 16 lines x 32 k, from k on: r[j] is the pair j of each line (`pairs`), or line j. */
+static inline __attribute__((always_inline)) void load_block(__m512i r[16], const tn_lines *src,
+                                                             size_t line, size_t n_lines, size_t k,
+                                                             size_t n_k, bool pairs) {
+    if (src->k_stride == 1) {
+#pragma GCC unroll 16
+        for (size_t j = 0; j < 16; j++)
+            r[j] = j < n_lines ? load_along_k(src, (line + j) * src->line_stride + k, n_k)
+                               : _mm512_setzero_si512();
+    } else {
+        __mmask16 mask = first_lanes(n_lines);
+#pragma GCC unroll 16
+        for (size_t j = 0; j < 16; j++)
+            r[j] = 2 * j < n_k ? load_pairs(src, line, k + 2 * j, mask, 2 * j + 1 < n_k)
+                               : _mm512_setzero_si512();
+    }
+    if ((src->k_stride == 1) == pairs) transpose_16x16(r);
+}
+
+void tn_pack_pairs_avx512bf16(void *panel, const tn_lines *src, size_t line, size_t n_lines,
+                              size_t k, size_t n_k, size_t width, size_t group) {
+    int32_t *p = panel;
+    (void)group; /* 2 */
+    for (size_t i = 0; i < width; i += 16) {
+        __mmask16 out = first_lanes(width - i);
+        size_t lines = i < n_lines ? n_lines - i : 0;
+        for (size_t l = 0; l < n_k; l += 32) {
+            __m512i r[16];
+            load_block(r, src, line + i, lines, k + l, n_k - l, true);
+            size_t n = n_k - l < 32 ? (n_k - l + 1) / 2 : 16;
+            for (size_t j = 0; j < n; j++)
+                _mm512_mask_storeu_epi32(p + (l / 2 + j) * width + i, out, r[j]);
+        }
+    }
+}
+
+/* Groups of 32, width a multiple of 16: the rows of A tiles. */
+void tn_pack_rows_avx512bf16(void *panel, const tn_lines *src, size_t line, size_t n_lines,
+                             size_t k, size_t n_k, size_t width, size_t group) {
+    int32_t *p = panel;
+    (void)group; /* 32 */
+    for (size_t l = 0; l < n_k; l += 32)
+        for (size_t i = 0; i < width; i += 16) {
+            __m512i r[16];
+            size_t lines = i < n_lines ? n_lines - i : 0;
+            load_block(r, src, line + i, lines, k + l, n_k - l, false);
+#pragma GCC unroll 16
+            for (size_t j = 0; j < 16; j++, p += 16) _mm512_storeu_si512(p, r[j]);
+        }
+}
+
+void tn_unpack_bf16_from_i8_avx512bf16(void *out, const void *in, size_t n, const float *scale,
+                                       size_t n_scale) {
+    for (size_t i = 0, s = 0; i < n; i += 32) { /* n is a multiple of 32: panels are */
+        __m512 x[2];
+        for (size_t j = 0; j < 2; j++) {
+            __m128i q = _mm_loadu_si128((const __m128i *)((const int8_t *)in + i + 16 * j));
+            x[j] = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(q));
+            if (scale) x[j] = _mm512_mul_ps(x[j], _mm512_loadu_ps(scale + s + 16 * j));
+        }
+        if (scale) s = s + 32 < n_scale ? s + 32 : 0;
+        _mm512_storeu_si512((tn_bf16 *)out + i, to_bf16(x[0], x[1]));
+    }
+}
+
+const tn_ukr tn_ukr_bf16_avx512bf16 = {.name = "avx512bf16 14x32 bf16",
+                                       .packed = TN_BF16,
+                                       .mr = UKR_MR,
+                                       .nr = UKR_NV * UKR_LANES,
+                                       .a_group = 2,
+                                       .b_group = 2,
+                                       .block_m = 126,
+                                       .pack_a = tn_pack_pairs_avx512bf16,
+                                       .pack_b = tn_pack_pairs_avx512bf16,
+                                       .run = run};
