@@ -17,8 +17,10 @@ static size_t class_of(size_t n, size_t *n_bytes) {
 }
 
 static void unlink_live(tn_blocks *b, tn_block *block) {
-    if (block->prev) block->prev->next = block->next;
-    else b->live = block->next;
+    if (block->prev)
+        block->prev->next = block->next;
+    else
+        b->live = block->next;
     if (block->next) block->next->prev = block->prev;
 }
 

@@ -47,8 +47,7 @@ static void runs(void *arg, size_t begin, size_t end, int worker) {
     for (size_t run = begin; run < end; run++) {
         size_t at[TN_EACH_MAX] = {0};
         for (size_t i = e->rank - 1, r = run; i-- > 0; r /= e->dim[i])
-            for (size_t k = 0; k < e->n_operands; k++)
-                at[k] += r % e->dim[i] * e->stride[i][k];
+            for (size_t k = 0; k < e->n_operands; k++) at[k] += r % e->dim[i] * e->stride[i][k];
         e->fn(e->ud, at, e->stride[e->rank - 1], e->dim[e->rank - 1]);
     }
 }
@@ -69,8 +68,10 @@ void tn_each(tern_graph *g, tern_tensor *const *t, size_t n_operands, tn_each_fn
     e.ud = ud;
     size_t n_runs = 1, inner = e.dim[e.rank - 1];
     for (size_t i = 0; i + 1 < e.rank; i++) n_runs *= e.dim[i];
-    if (n_runs == 1) tn_pool_for(g->pool, inner, TN_GRAIN, pieces, &e);
-    else tn_pool_for(g->pool, n_runs, tn_grain_rows(inner), runs, &e);
+    if (n_runs == 1)
+        tn_pool_for(g->pool, inner, TN_GRAIN, pieces, &e);
+    else
+        tn_pool_for(g->pool, n_runs, tn_grain_rows(inner), runs, &e);
 }
 
 typedef struct copy_job {
@@ -84,8 +85,10 @@ static void copy_f32(void *ud, const size_t *at, const size_t *step, size_t n) {
     float *y = (float *)j->to + at[0];
     const float *x = (const float *)j->from + at[1];
     size_t sy = step[0], sx = step[1];
-    if (sy == 1 && sx == 1 && j->add) tn_kernels_get()->add(y, y, x, n);
-    else if (sy == 1 && sx == 1) memcpy(y, x, n * sizeof *y);
+    if (sy == 1 && sx == 1 && j->add)
+        tn_kernels_get()->add(y, y, x, n);
+    else if (sy == 1 && sx == 1)
+        memcpy(y, x, n * sizeof *y);
     else if (j->add)
         for (size_t i = 0; i < n; i++) y[i * sy] += x[i * sx];
     else

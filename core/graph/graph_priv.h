@@ -14,11 +14,11 @@ typedef struct tn_node tn_node;
 struct tern_tensor {
     tern_dtype dtype;
     size_t rank, dim[TERN_RANK_MAX], stride[TERN_RANK_MAX]; /* elements; 0 where broadcast */
-    void *data;         /* NULL once nobody holds the value */
-    tn_block *block;    /* carries data, shared by views; NULL: the caller's or a registry's memory */
-    uint32_t n_holds;   /* the caller's handle, and each backward that reads the value */
-    bool handle;        /* the caller's hold is still there */
-    bool kept;          /* backward leaves the handle alone */
+    void *data;                                             /* NULL once nobody holds the value */
+    tn_block *block;  /* carries data, shared by views; NULL: the caller's or a registry's memory */
+    uint32_t n_holds; /* the caller's handle, and each backward that reads the value */
+    bool handle;      /* the caller's hold is still there */
+    bool kept;        /* backward leaves the handle alone */
     bool requires_grad; /* some gradient flows into or through it */
     bool grad_set;      /* leaves: `grad` holds something to add to */
     tn_node *node;      /* how it was made; NULL: a leaf */
@@ -37,8 +37,8 @@ enum { TN_NEED_OUT = 1u << 31, TN_NEED_INS = 0xff };
 
 typedef struct tn_op {
     const char *name;
-    unsigned needs; /* values that backward reads: TN_NEED_IN(i), _INS (the first 8), _OUT; all
-                       others may be freed before */
+    unsigned needs;  /* values that backward reads: TN_NEED_IN(i), _INS (the first 8), _OUT; all
+                        others may be freed before */
     bool any_stride; /* backward takes dy as it comes; else it is made contiguous first */
     /* Kernels: first order only. NULL: backward_ops serves for that too. */
     void (*backward)(tn_step *s);

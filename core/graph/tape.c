@@ -74,8 +74,8 @@ tern_status tern_graph_status(const tern_graph *g, tern_error *err) {
 }
 
 tern_graph_stats tern_graph_get_stats(const tern_graph *g) {
-    return (tern_graph_stats){g->blocks.live_bytes, g->blocks.live_peak_bytes,
-                              g->blocks.held_bytes, g->blocks.n_taken, g->n_nodes};
+    return (tern_graph_stats){g->blocks.live_bytes, g->blocks.live_peak_bytes, g->blocks.held_bytes,
+                              g->blocks.n_taken, g->n_nodes};
 }
 
 static bool swap(bool *where, bool on) {
@@ -119,7 +119,8 @@ tern_tensor *tn_graph_fail(tern_graph *g, tern_status status, const char *fmt, .
 
 bool tn_value_begin(tern_graph *g, const char *name, const tern_tensor *x) {
     if (g->error.status) return false;
-    if (!x) tn_graph_fail(g, TERN_ERR_ARG, "%s: an input is NULL", name);
+    if (!x)
+        tn_graph_fail(g, TERN_ERR_ARG, "%s: an input is NULL", name);
     else if (!x->data)
         tn_graph_fail(g, TERN_ERR_ARG, "%s: the value of an input was released; keep it longer",
                       name);
@@ -224,7 +225,7 @@ void *tn_grad_out(tn_step *s, size_t i, bool *add) {
     bool ours = in->name || !*slot ||
                 ((*slot)->block && (*slot)->block->n_refs == 1 && tn_is_contiguous(*slot));
     if (!ours) {
-        tern_tensor *alone = out_of_scope(g, tn_result_like(g, in)); /* shared: copy, then write */
+        tern_tensor *alone = out_of_scope(g, tn_result(g, (*slot)->dtype, in->rank, in->dim));
         if (!alone) return NULL;
         tn_copy(g, alone, *slot, false);
         tn_drop(g, *slot);
@@ -311,10 +312,10 @@ static tern_status seed(tern_graph *g, tern_tensor *y, const char *who, tern_ten
     if (g->error.status) return g->error.status;
     if (!y || !y->requires_grad || !y->node || !y->data || g->opts.inference) {
         tn_graph_fail(g, TERN_ERR_ARG, "%s: %s", who,
-                      !y                 ? "given NULL"
+                      !y                  ? "given NULL"
                       : g->opts.inference ? "the graph is set to inference and recorded nothing"
-                      : !y->data         ? "the value was released by an earlier backward"
-                                         : "the value depends on nothing that wants a gradient");
+                      : !y->data          ? "the value was released by an earlier backward"
+                                          : "the value depends on nothing that wants a gradient");
         return g->error.status;
     }
     tern_tensor *one = tn_constant(g, y->dtype, 1);
@@ -338,8 +339,10 @@ tern_status tern_backward(tern_graph *g, tern_tensor *loss, tern_error *err) {
 
 static tern_status gradient_of(tern_graph *g, tern_tensor *x, bool differentiable,
                                tern_tensor **out) {
-    if (!x->adj) *out = tn_result_zeros(g, x->dtype, x->rank, x->dim);
-    else *out = differentiable ? x->adj : tn_view(g, x->adj);
+    if (!x->adj)
+        *out = tn_result_zeros(g, x->dtype, x->rank, x->dim);
+    else
+        *out = differentiable ? x->adj : tn_view(g, x->adj);
     return g->error.status;
 }
 

@@ -167,8 +167,10 @@ tern_tensor *tn_view(tern_graph *g, tern_tensor *x) {
 tern_tensor *tn_constant(tern_graph *g, tern_dtype dtype, double value) {
     tern_tensor *t = tn_result(g, dtype, 0, NULL);
     if (!t) return NULL;
-    if (dtype == TERN_F64) *(double *)t->data = value;
-    else *(float *)t->data = (float)value;
+    if (dtype == TERN_F64)
+        *(double *)t->data = value;
+    else
+        *(float *)t->data = (float)value;
     return t;
 }
 
@@ -243,10 +245,15 @@ double tern_tensor_get(const tern_tensor *t, size_t i) {
     size_t at = 0;
     for (size_t k = t->rank; k-- > 0; i /= t->dim[k]) at += i % t->dim[k] * t->stride[k];
     switch (t->dtype) {
-    case TERN_F32: return (double)((const float *)t->data)[at];
-    case TERN_BF16: return (double)tn_bf16_get(((const tn_bf16 *)t->data)[at]);
-    case TERN_F64: return ((const double *)t->data)[at];
-    case TERN_I32: return ((const int32_t *)t->data)[at];
-    default: return ((const int8_t *)t->data)[at];
+    case TERN_F32:
+        return (double)((const float *)t->data)[at];
+    case TERN_BF16:
+        return (double)tn_bf16_get(((const tn_bf16 *)t->data)[at]);
+    case TERN_F64:
+        return ((const double *)t->data)[at];
+    case TERN_I32:
+        return ((const int32_t *)t->data)[at];
+    default:
+        return ((const int8_t *)t->data)[at];
     }
 }

@@ -44,7 +44,9 @@ enum { TERN_RANK_MAX = 6 };
 /* Two arguments at once, rank and lengths: tern_tensor_new(g, TERN_F32, TERN_SHAPE(2, 3)). C only.
  */
 #define TERN_SHAPE(...)                                                                            \
-    sizeof((const size_t[]){__VA_ARGS__}) / sizeof(size_t), (const size_t[]) { __VA_ARGS__ }
+    sizeof((const size_t[]){__VA_ARGS__}) / sizeof(size_t), (const size_t[]) {                     \
+        __VA_ARGS__                                                                                \
+    }
 
 /* ---- the graph ---- */
 
