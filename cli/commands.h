@@ -14,7 +14,6 @@
     X(questions)                                                                                   \
     X(train)                                                                                       \
     X(convert)                                                                                     \
-    X(tokenizer)                                                                                   \
     X(bench)                                                                                       \
     X(doctor)                                                                                      \
     X(help)                                                                                        \

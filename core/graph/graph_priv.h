@@ -83,6 +83,10 @@ tern_tensor *tn_view(tern_graph *g, tern_tensor *x);
  * y; NULL on no memory, or if y is NULL. */
 tern_tensor *tn_record(tern_graph *g, const tn_op *op, tern_tensor *y, tern_tensor *const *in,
                        size_t n_in, const void *attr, size_t attr_bytes);
+/* The same without asking whether. */
+tern_tensor *tn_record_always(tern_graph *g, const tn_op *op, tern_tensor *y,
+                              tern_tensor *const *in, size_t n_in, const void *attr,
+                              size_t attr_bytes);
 bool tn_will_record(const tern_graph *g, tern_tensor *const *in, size_t n);
 /* Hand t to y's node for backward (slot 0 or 1), or drop it if y has none. NULL t allowed. */
 void tn_save(tern_graph *g, tern_tensor *y, int slot, tern_tensor *t);
@@ -130,6 +134,8 @@ const char *tn_shape_text(const tern_tensor *t, char *buf /* [96] */, size_t n);
 /* The shape of a op b with broadcasting; false: they do not fit (error noted). */
 bool tn_broadcast_shape(tern_graph *g, const char *op, const tern_tensor *a, const tern_tensor *b,
                         size_t *rank, size_t *dim);
+/* begin is I32 [n + 1], rising from 0 to n_rows; false: it is not (error noted). */
+bool tn_segments_ok(tern_graph *g, const char *op, const tern_tensor *begin, size_t n_rows);
 /* x summed to the shape of `like`, from which it was broadcast. In operations. */
 tern_tensor *tn_sum_to(tern_graph *g, tern_tensor *x, const tern_tensor *like);
 void tn_hold(tern_tensor *t);

@@ -40,11 +40,14 @@ static void linear_backward(tn_step *s) {
 static void linear_backward_ops(tn_step *s) {
     tern_graph *g = s->g;
     tern_tensor *x = tn_in(s, X);
-    if (tn_wants(s, X)) tn_grad_add(s, X, tern_matmul(g, s->dy, tn_in(s, W)));
+    tern_tensor *dy = tern_reshape(g, s->dy, TERN_SHAPE(tn_rows(s->dy), tn_last(s->dy)));
+    if (tn_wants(s, X)) {
+        tern_tensor *dx = tern_matmul(g, dy, tn_in(s, W));
+        if (dx) tn_grad_add(s, X, tern_reshape(g, dx, x->rank, x->dim));
+    }
     if (tn_wants(s, W)) {
-        tern_tensor *dy = tern_reshape(g, s->dy, TERN_SHAPE(tn_rows(s->dy), tn_last(s->dy)));
-        tern_tensor *flat = tern_reshape(g, x, TERN_SHAPE(tn_rows(x), tn_last(x)));
-        tn_grad_add(s, W, tern_matmul(g, tern_transpose(g, dy, 0, 1), flat));
+        tern_tensor *rows = tern_reshape(g, x, TERN_SHAPE(tn_rows(x), tn_last(x)));
+        if (dy) tn_grad_add(s, W, tern_matmul(g, tern_transpose(g, dy, 0, 1), rows));
     }
     if (tn_wants(s, B)) tn_grad_add(s, B, sum_rows(g, s->dy));
     tn_grad_add(s, RESIDUAL, s->dy);

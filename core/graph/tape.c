@@ -160,7 +160,12 @@ tern_tensor *tn_record(tern_graph *g, const tn_op *op, tern_tensor *y, tern_tens
     if (!y || g->error.status) return NULL;
     if (!any_grad(in, n_in)) return y;
     g->saw_grad = true;
-    if (g->opts.inference) return y;
+    return g->opts.inference ? y : tn_record_always(g, op, y, in, n_in, attr, attr_bytes);
+}
+
+tern_tensor *tn_record_always(tern_graph *g, const tn_op *op, tern_tensor *y,
+                              tern_tensor *const *in, size_t n_in, const void *attr,
+                              size_t attr_bytes) {
     tn_node *node = tn_arena_alloc(&g->arena, sizeof *node);
     tern_tensor **inputs = tn_arena_alloc(&g->arena, n_in * sizeof(tern_tensor *));
     void *copy = attr_bytes ? tn_arena_alloc(&g->arena, attr_bytes) : NULL;
