@@ -135,6 +135,95 @@ TERN_API tern_nn_rms_norm tern_nn_rms_norm_new(tern_params *p, const char *name,
 TERN_API tern_tensor *tern_nn_rms_norm_forward(tern_graph *g, const tern_nn_rms_norm *m,
                                                tern_tensor *x);
 
+typedef enum tern_activation {
+    TERN_ACT_GELU,
+    TERN_ACT_GELU_TANH,
+    TERN_ACT_SILU,
+    TERN_ACT_RELU,
+    TERN_ACT_TANH
+} tern_activation;
+TERN_API tern_tensor *tern_activate(tern_graph *g, tern_activation act, tern_tensor *x);
+
+/* y = fc2(act(fc1(x))) (+ residual, NULL: none); dim -> hidden -> dim. Names fc1, fc2. */
+typedef struct tern_nn_mlp {
+    tern_nn_linear fc1, fc2;
+    tern_activation act;
+} tern_nn_mlp;
+TERN_API tern_nn_mlp tern_nn_mlp_new(tern_params *p, const char *name, size_t dim, size_t hidden,
+                                     tern_activation act);
+TERN_API tern_tensor *tern_nn_mlp_forward(tern_graph *g, const tern_nn_mlp *m, tern_tensor *x,
+                                          tern_tensor *residual);
+
+/* y = down_proj(act(gate_proj(x)) up_proj(x)) (+ residual), without biases; act SILU or GELU_TANH
+ */
+typedef struct tern_nn_gated_mlp {
+    tern_nn_linear gate_proj, up_proj, down_proj;
+    tern_activation act;
+} tern_nn_gated_mlp;
+TERN_API tern_nn_gated_mlp tern_nn_gated_mlp_new(tern_params *p, const char *name, size_t dim,
+                                                 size_t hidden, tern_activation act);
+TERN_API tern_tensor *tern_nn_gated_mlp_forward(tern_graph *g, const tern_nn_gated_mlp *m,
+                                                tern_tensor *x, tern_tensor *residual);
+
+/* ---- transformers; x [T,dim] holds packed sequences ---- */
+
+typedef struct tern_nn_sequences {
+    tern_attention_opts attention; /* begin, causal, window, scale, softcap */
+    tern_tensor *cos, *sin;        /* rotary tables (tern_rope_tables), NULL: none */
+} tern_nn_sequences;
+
+typedef struct tern_nn_attention_opts {
+    size_t dim, n_heads;
+    size_t n_kv_heads; /* 0: n_heads */
+    size_t head_dim;   /* 0: dim / n_heads */
+    bool qkv_bias, out_bias;
+    bool qk_norm;                 /* RMS norm of each head of q and k (Qwen 3, Gemma 3) */
+    double norm_offset, norm_eps; /* of qk_norm */
+} tern_nn_attention_opts;
+
+/* Multi-head attention with its projections. Names q_proj, k_proj, v_proj, o_proj, q_norm, k_norm.
+ */
+typedef struct tern_nn_attention {
+    tern_nn_linear q_proj, k_proj, v_proj, o_proj;
+    tern_nn_rms_norm q_norm, k_norm; /* weight NULL: none */
+    size_t n_heads, n_kv_heads, head_dim;
+} tern_nn_attention;
+TERN_API tern_nn_attention tern_nn_attention_new(tern_params *p, const char *name,
+                                                 const tern_nn_attention_opts *opts);
+/* y[T,dim] = o_proj(attention(x)) (+ residual, NULL: none) */
+TERN_API tern_tensor *tern_nn_attention_forward(tern_graph *g, const tern_nn_attention *m,
+                                                tern_tensor *x, tern_tensor *residual,
+                                                const tern_nn_sequences *seqs);
+
+/* A Llama-style layer: h = x + self_attn(input_layernorm(x)),
+ * y = h + mlp(post_attention_layernorm(h)); RMS norms, rotary positions, gated MLP. */
+typedef struct tern_nn_decoder_layer {
+    tern_nn_rms_norm input_layernorm, post_attention_layernorm;
+    tern_nn_attention self_attn;
+    tern_nn_gated_mlp mlp;
+} tern_nn_decoder_layer;
+TERN_API tern_nn_decoder_layer tern_nn_decoder_layer_new(tern_params *p, const char *name,
+                                                         const tern_nn_attention_opts *attention,
+                                                         size_t hidden, tern_activation act);
+TERN_API tern_tensor *tern_nn_decoder_layer_forward(tern_graph *g, const tern_nn_decoder_layer *m,
+                                                    tern_tensor *x, const tern_nn_sequences *seqs);
+
+/* A BERT-style layer, norms after the sums: h = norm(x + dropout(attention(x))),
+ * y = norm(h + dropout(output(act(intermediate(h))))). Names as in Hugging Face's BERT. */
+typedef struct tern_nn_encoder_layer {
+    tern_nn_attention attention;
+    tern_nn_layer_norm attention_norm, output_norm;
+    tern_nn_linear intermediate, output;
+    tern_activation act;
+    double dropout;
+} tern_nn_encoder_layer;
+TERN_API tern_nn_encoder_layer tern_nn_encoder_layer_new(tern_params *p, const char *name,
+                                                         size_t dim, size_t n_heads, size_t hidden,
+                                                         tern_activation act, double norm_eps,
+                                                         double dropout);
+TERN_API tern_tensor *tern_nn_encoder_layer_forward(tern_graph *g, const tern_nn_encoder_layer *m,
+                                                    tern_tensor *x, const tern_nn_sequences *seqs);
+
 #ifdef __cplusplus
 }
 #endif
