@@ -14,6 +14,7 @@
     X(questions)                                                                                   \
     X(train)                                                                                       \
     X(convert)                                                                                     \
+    X(tokenizer)                                                                                   \
     X(bench)                                                                                       \
     X(doctor)                                                                                      \
     X(help)                                                                                        \

@@ -2,7 +2,7 @@
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 pkg_check_modules(TERN_LIBS REQUIRED IMPORTED_TARGET
-  jansson libcurl libutf8proc libxml-2.0 libzstd zlib libmicrohttpd libxxhash)
+  jansson libcurl libutf8proc libxml-2.0 libzstd zlib libmicrohttpd libxxhash sentencepiece libpcre2-8)
 
 find_library(STEMMER_LIBRARY stemmer REQUIRED)
 find_path(STEMMER_INCLUDE libstemmer.h REQUIRED)

@@ -8,13 +8,15 @@ set -euo pipefail
 packages=(build-essential cmake ninja-build pkg-config
           libjansson-dev libcurl4-openssl-dev libopenblas-pthread-dev libfaiss-dev libstemmer-dev
           libutf8proc-dev libxml2-dev libzstd-dev zlib1g-dev libmicrohttpd-dev libxxhash-dev
+          libsentencepiece-dev libpcre2-dev
           poppler-utils ca-certificates)
 [ "${1:-}" = --test ] &&
-    packages+=(python3 curl zstd clang libclang-rt-14-dev libomp-14-dev libsqlite3-dev libxapian-dev)
+    packages+=(python3 curl zstd clang libclang-rt-14-dev libomp-14-dev libsqlite3-dev libxapian-dev sentencepiece)
 
 if ! command -v apt-get >/dev/null; then
     echo "This system has no apt-get. Install the equivalents of: ${packages[*]}" >&2
-    for library in jansson libcurl libutf8proc libxml-2.0 libzstd zlib libmicrohttpd libxxhash; do
+    for library in jansson libcurl libutf8proc libxml-2.0 libzstd zlib libmicrohttpd libxxhash \
+        sentencepiece libpcre2-8; do
         pkg-config --exists "$library" 2>/dev/null || echo "  pkg-config does not find: $library" >&2
     done
     exit 1

@@ -1,131 +1,51 @@
 /* report.c - the report of a run: one HTML file that needs nothing else, readable in light and
- * dark. Curves are inline SVG, 1 pixel of the view box to a pixel of the page. */
+ * dark. */
 #include "trainer/ccs.h"
+#include "trainer/chart.h"
 #include "trainer/html.h"
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
-enum { CHART_W = 340, CHART_H = 150, PAD_L = 44, PAD_R = 8, PAD_T = 8, PAD_B = 22, SMOOTH = 5 };
-
-static const char style[] =
-    ":root{color-scheme:light dark;--ink:#1c1f23;--dim:#6a737d;--line:#d5d9de;--page:#fff;"
-    "--one:#0b6bcb;--two:#c2570c;--good:#14804a;--soft:#f3f5f7}\n"
-    "@media(prefers-color-scheme:dark){:root{--ink:#e4e7eb;--dim:#98a2ad;--line:#3a4149;"
-    "--page:#16191d;--one:#6cb2ff;--two:#ffa263;--good:#5fd39a;--soft:#20252b}}\n"
-    "body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--page);"
-    "max-width:1080px;margin:2rem auto;padding:0 1rem}\n"
-    "h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2.2rem}\n"
-    "table{border-collapse:collapse}td,th{padding:.2rem .7rem;text-align:right;"
-    "border-bottom:1px solid var(--line)}td:first-child,th:first-child{text-align:left}\n"
-    ".charts{display:flex;flex-wrap:wrap;gap:1rem}figure{margin:0;width:min-content}figcaption{"
-    "font-size:.85rem;"
-    "color:var(--dim)}\n"
-    "svg text{font-size:11px;fill:var(--dim)}.axis{stroke:var(--line)}\n"
-    ".raw{fill:none;stroke:var(--one);opacity:.3}.mean{fill:none;stroke:var(--one);"
-    "stroke-width:2}.other{fill:none;stroke:var(--two);stroke-width:2}\n"
-    ".dot{fill:var(--one)}.pair{display:grid;grid-template-columns:1fr 1fr;gap:1rem}\n"
-    ".pair>div{background:var(--soft);border-radius:6px;padding:.4rem .9rem;min-width:0;"
-    "overflow-wrap:anywhere}ol{padding-left:1.2rem}ol ul{padding-left:1rem;color:var(--dim)}\n"
-    "li.gold{color:var(--good);font-weight:600}li.gold::after{content:\" \\2713\"}\n"
-    "li.answer{list-style:none;font-weight:600;margin-top:.4rem}\n"
-    "small{display:block;color:var(--dim)}.alarm{border-left:4px solid var(--two);"
-    "padding-left:.7rem}code,pre{font-size:.85rem}pre{white-space:pre-wrap;background:"
-    "var(--soft);padding:.7rem;border-radius:6px}@media(max-width:700px){.pair{grid-template-"
-    "columns:1fr}}\n";
+enum { SMOOTH = 5 };
 
 /* --- charts ----------------------------------------------------------------------------------- */
-
-typedef struct chart {
-    double low, high; /* of the values */
-    size_t n;         /* steps */
-} chart;
-
-static double at_x(const chart *c, double step) {
-    double span = c->n > 1 ? (double)(c->n - 1) : 1;
-    return PAD_L + step / span * (CHART_W - PAD_L - PAD_R);
-}
-
-static double at_y(const chart *c, double v) {
-    return PAD_T + (c->high - v) / (c->high - c->low) * (CHART_H - PAD_T - PAD_B);
-}
-
-static void widen(chart *c, double v) {
-    if (!isfinite(v)) return;
-    if (!(v >= c->low)) c->low = v;
-    if (!(v <= c->high)) c->high = v;
-}
-
-static void put_axes(const chart *c, tn_buf *b) {
-    for (int i = 0; i <= 2; i++) {
-        double v = c->low + (c->high - c->low) * i / 2, y = at_y(c, v);
-        tn_buf_printf(b, "<line class=axis x1=%d x2=%d y1=%.1f y2=%.1f />", PAD_L, CHART_W - PAD_R,
-                      y, y);
-        tn_buf_printf(b, "<text x=%d y=%.1f text-anchor=end>%.3g</text>", PAD_L - 5, y + 4, v);
-    }
-    tn_buf_printf(b, "<text x=%d y=%d>1</text>", PAD_L, CHART_H - 6);
-    tn_buf_printf(b, "<text x=%d y=%d text-anchor=end>step %zu</text>", CHART_W - PAD_R,
-                  CHART_H - 6, c->n);
-}
-
-static double smoothed(const tn_ccs_report *r, int metric, size_t step) {
-    double sum = 0;
-    size_t from = step + 1 > SMOOTH ? step + 1 - SMOOTH : 0;
-    for (size_t i = from; i <= step; i++) sum += r->history[i][metric];
-    return sum / (double)(step + 1 - from);
-}
-
-static void put_line(const tn_ccs_report *r, const chart *c, int metric, const char *class,
-                     bool smooth, tn_buf *b) {
-    tn_buf_printf(b, "<polyline class=%s points=\"", class);
-    for (size_t i = 0; i < r->n_steps; i++) {
-        double v = smooth ? smoothed(r, metric, i) : r->history[i][metric];
-        if (isfinite(v)) tn_buf_printf(b, "%.1f,%.1f ", at_x(c, (double)i), at_y(c, v));
-    }
-    tn_buf_str(b, "\"/>");
-}
 
 /* One metric over the steps, raw and as a running mean; `other` (-1: none) in a second colour. */
 static void put_chart(const tn_ccs_report *r, int metric, int other, const char *caption,
                       tn_buf *b) {
-    chart c = {.low = NAN, .high = NAN, .n = r->n_steps};
-    for (size_t i = 0; i < r->n_steps; i++) {
-        widen(&c, r->history[i][metric]);
-        if (other >= 0) widen(&c, r->history[i][other]);
-    }
-    if (!isfinite(c.low)) return;
-    if (c.high - c.low < 1e-9) c.low -= 0.5, c.high += 0.5;
-    tn_buf_printf(b,
-                  "<figure><svg width=%d height=%d viewBox=\"0 0 %d %d\" role=img "
-                  "aria-label=\"%s\">",
-                  CHART_W, CHART_H, CHART_W, CHART_H, caption);
-    put_axes(&c, b);
-    put_line(r, &c, metric, "raw", false, b);
-    put_line(r, &c, metric, "mean", true, b);
-    if (other >= 0) put_line(r, &c, other, "other", true, b);
-    tn_buf_printf(b, "</svg><figcaption>%s</figcaption></figure>\n", caption);
+    tn_chart c = {.low = NAN, .high = NAN, .n = r->n_steps};
+    tn_series raw = {&r->history[0][metric], TN_N_METRICS, r->n_steps, "raw", 1}, mean = raw;
+    tn_series second = {&r->history[0][other < 0 ? 0 : other], TN_N_METRICS,
+                        other < 0 ? 0 : r->n_steps, "other", SMOOTH};
+    mean.class = "mean";
+    mean.smooth = SMOOTH;
+    tn_chart_widen_all(&c, &raw);
+    tn_chart_widen_all(&c, &second);
+    if (!tn_chart_begin(&c, 0.5, caption, b)) return;
+    tn_chart_line(&c, &raw, b);
+    tn_chart_line(&c, &mean, b);
+    if (second.n) tn_chart_line(&c, &second, b);
+    tn_chart_end(caption, b);
 }
 
 /* The looks at the held-out questions: from before, over the looks, to after. */
 static void put_held_chart(const tn_ccs_report *r, int metric, double before, double after,
                            const char *caption, tn_buf *b) {
-    chart c = {.low = NAN, .high = NAN, .n = r->n_steps + 1};
-    widen(&c, before);
-    widen(&c, after);
-    for (size_t i = 0; i < r->n_steps; i++) widen(&c, r->history[i][metric]);
+    tn_chart c = {.low = NAN, .high = NAN, .n = r->n_steps + 1};
     if (!isfinite(before) || !isfinite(after)) return;
-    if (c.high - c.low < 1e-9) c.low -= 0.05, c.high += 0.05;
-    tn_buf_printf(b,
-                  "<figure><svg width=%d height=%d viewBox=\"0 0 %d %d\" role=img "
-                  "aria-label=\"%s\">",
-                  CHART_W, CHART_H, CHART_W, CHART_H, caption);
-    put_axes(&c, b);
-    tn_buf_printf(b, "<polyline class=mean points=\"%.1f,%.1f ", at_x(&c, 0), at_y(&c, before));
+    tn_chart_widen(&c, before);
+    tn_chart_widen(&c, after);
+    for (size_t i = 0; i < r->n_steps; i++) tn_chart_widen(&c, r->history[i][metric]);
+    if (!tn_chart_begin(&c, 0.05, caption, b)) return;
+    tn_buf_printf(b, "<polyline class=mean points=\"%.1f,%.1f ", tn_chart_x(&c, 0),
+                  tn_chart_y(&c, before));
     for (size_t i = 0; i < r->n_steps; i++)
         if (isfinite(r->history[i][metric]))
-            tn_buf_printf(b, "%.1f,%.1f ", at_x(&c, (double)i + 1),
-                          at_y(&c, r->history[i][metric]));
-    tn_buf_printf(b, "%.1f,%.1f\"/>", at_x(&c, (double)r->n_steps), at_y(&c, after));
-    tn_buf_printf(b, "</svg><figcaption>%s</figcaption></figure>\n", caption);
+            tn_buf_printf(b, "%.1f,%.1f ", tn_chart_x(&c, (double)i + 1),
+                          tn_chart_y(&c, r->history[i][metric]));
+    tn_buf_printf(b, "%.1f,%.1f\"/>", tn_chart_x(&c, (double)r->n_steps), tn_chart_y(&c, after));
+    tn_chart_end(caption, b);
 }
 
 /* Every held-out question as a point: recall across, reward up. */
@@ -282,11 +202,9 @@ static void put_recipe(const tn_ccs_report *r, tn_buf *b) {
 }
 
 void tn_ccs_report_html(const tn_ccs_report *r, tn_buf *b) {
-    tn_buf_printf(b,
-                  "<!doctype html>\n<html lang=en><meta charset=utf-8>\n<meta name=viewport "
-                  "content=\"width=device-width\"><title>Training report</title>\n<style>%s"
-                  "</style>\n<h1>A searcher trained with reward %s</h1>\n",
-                  style, r->recipe->reward);
+    char heading[80];
+    snprintf(heading, sizeof heading, "A searcher trained with reward %s", r->recipe->reward);
+    tn_report_begin("Training report", heading, b);
     for (size_t i = 0; i < r->result->n_alarms; i++) {
         tn_buf_str(b, "<p class=alarm>");
         tn_html_text(b, r->result->alarms[i]);

@@ -71,9 +71,9 @@ bool tn_utf8_valid(const char *s, size_t n) {
     return true;
 }
 
-/* Bytes of the maximal ill-formed part at s: a lead byte and the continuation bytes that could
- * still have followed it. */
-static size_t ill_formed_len(const unsigned char *p, size_t n) {
+/* A lead byte and the continuation bytes that could still have followed it. */
+size_t tn_utf8_bad_len(const char *s, size_t n) {
+    const unsigned char *p = (const unsigned char *)s;
     unsigned c = p[0];
     size_t want = c >= 0xC2 && c <= 0xDF   ? 2
                   : c >= 0xE0 && c <= 0xEF ? 3
@@ -101,7 +101,7 @@ size_t tn_utf8_repair(const char *s, size_t n, tn_buf *out) {
         }
         tn_buf_add(out, s + start, i - start);
         tn_buf_str(out, "\xEF\xBF\xBD");
-        i += ill_formed_len((const unsigned char *)s + i, n - i);
+        i += tn_utf8_bad_len(s + i, n - i);
         start = i;
         n_bad++;
     }

@@ -14,6 +14,8 @@ bool tn_utf8_valid(const char *s, size_t n);
 /* Append s to out with every maximal ill-formed part replaced by U+FFFD (Unicode's recommended
  * practice). Returns the number of replacements. */
 size_t tn_utf8_repair(const char *s, size_t n, tn_buf *out);
+/* Bytes of the maximal ill-formed part at s, where tn_utf8_decode says 0; n >= 1. */
+size_t tn_utf8_bad_len(const char *s, size_t n);
 /* Largest m <= n such that s[0..m) does not cut a code point (s well-formed). */
 size_t tn_utf8_floor(const char *s, size_t len, size_t n);
 

@@ -33,7 +33,7 @@ static tern_status list_tensors(const tern_optim *o, tn_arena *arena, tern_st_te
     int n_moments = tn_optim_n_moments(o);
     for (int k = -1; k < n_moments; k++)
         for (size_t i = 0; i < o->n; i++) {
-            const tern_optim_param *p = &o->params[i];
+            const tn_optim_param *p = &o->params[i];
             tern_st_tensor *t = out++;
             *t = (tern_st_tensor){.dtype = TERN_ST_F32, .n_dims = p->n_dims};
             memcpy(t->dims, p->dims, sizeof p->dims);

@@ -3,6 +3,7 @@
  * slot, added up in chunk order; only when that sum is finite does the second pass move anything.
  */
 #include "core/graph/optim.h"
+#include "core/graph/graph_priv.h"
 #include "core/kernels/kernels.h"
 #include <math.h>
 #include <string.h>
@@ -44,9 +45,9 @@ static tern_status check_opts(const tern_optim_opts *o, tern_error *err) {
     return bad ? tern_fail(err, TERN_ERR_ARG, 0, "optimiser: %s", bad) : TERN_OK;
 }
 
-static tern_status check_param(const tern_optim_param *p, tern_error *err) {
+static tern_status check_param(const tn_optim_param *p, tern_error *err) {
     if (!p->name || !p->name[0]) return tern_fail(err, TERN_ERR_ARG, 0, "a parameter has no name");
-    if (p->n_dims < 0 || p->n_dims > TERN_OPTIM_DIMS_MAX)
+    if (p->n_dims < 0 || p->n_dims > TERN_ST_DIMS_MAX)
         return tern_fail(err, TERN_ERR_ARG, 0, "parameter '%s': %d dimensions", p->name, p->n_dims);
     uint64_t n = 1;
     for (int d = 0; d < p->n_dims; d++)
@@ -57,10 +58,6 @@ static tern_status check_param(const tern_optim_param *p, tern_error *err) {
         return tern_fail(err, TERN_ERR_ARG, 0,
                          "parameter '%s': %zu elements, dimensions for %llu%s", p->name, p->n,
                          (unsigned long long)n, n == p->n ? ", but no value or gradient" : "");
-    if (!in_range(p->lr_scale, 0, INFINITY) || !in_range(p->weight_decay, 0, INFINITY))
-        return tern_fail(err, TERN_ERR_ARG, 0,
-                         "parameter '%s': lr_scale or weight_decay is below 0 or not finite",
-                         p->name);
     return TERN_OK;
 }
 
@@ -77,8 +74,8 @@ int tn_optim_n_moments(const tern_optim *o) {
     return o->opts.kind == TERN_OPTIM_ADAMW ? 2 : o->opts.momentum > 0;
 }
 
-tern_status tern_optim_new(const tern_optim_opts *opts, const tern_optim_param *params, size_t n,
-                           struct tn_pool *pool, tern_optim **out, tern_error *err) {
+tern_status tn_optim_new(const tern_optim_opts *opts, const tn_optim_param *params, size_t n,
+                         tn_pool *pool, tern_optim **out, tern_error *err) {
     *out = NULL;
     tern_status st = check_opts(opts, err);
     if (st != TERN_OK) return st;
@@ -116,6 +113,47 @@ tern_status tern_optim_new(const tern_optim_opts *opts, const tern_optim_param *
     return TERN_OK;
 }
 
+tern_status tern_optim_new(const tern_optim_opts *opts, tern_params *params, tern_graph *g,
+                           tern_optim **out, tern_error *err) {
+    *out = NULL;
+    size_t n = tern_params_count(params);
+    const char *bad = !tern_params_values(params)  ? "tern_params_init has not been called"
+                      : !tern_params_grads(params) ? "the registry is for inference"
+                                                   : NULL;
+    tn_optim_param *list = tn_calloc(n + 1, sizeof *list);
+    if (!list) return tern_fail(err, TERN_ERR_NOMEM, 0, "out of memory");
+    for (size_t i = 0; i < n && !bad; i++) {
+        tern_param p = tern_params_get(params, i);
+        if (p.tensor->dtype != TERN_F32) bad = "parameters are not F32";
+        list[i] = (tn_optim_param){.name = p.name,
+                                   .value = (float *)tern_params_values(params) + p.offset,
+                                   .grad = (float *)tern_params_grads(params) + p.offset,
+                                   .n = p.size,
+                                   .n_dims = (int)p.tensor->rank,
+                                   .lr_scale = 1,
+                                   .decay_scale = 1,
+                                   .group = p.group,
+                                   .no_decay = p.flags & TERN_PARAM_NO_DECAY,
+                                   .tensor = p.tensor};
+        for (size_t d = 0; d < p.tensor->rank; d++) list[i].dims[d] = (int64_t)p.tensor->dim[d];
+    }
+    tern_status st = bad ? tern_fail(err, TERN_ERR_ARG, 0, "optimiser: %s", bad)
+                         : tn_optim_new(opts, list, n, g ? g->pool : NULL, out, err);
+    tn_free(list);
+    return st;
+}
+
+size_t tern_optim_set_group(tern_optim *o, unsigned group, double lr_scale, double decay_scale) {
+    size_t n = 0;
+    for (size_t i = 0; i < o->n; i++) {
+        if (o->params[i].group != group) continue;
+        o->params[i].lr_scale = (float)lr_scale;
+        o->params[i].decay_scale = (float)decay_scale;
+        n++;
+    }
+    return n;
+}
+
 void tern_optim_free(tern_optim *o) {
     if (!o) return;
     tn_free(o->moments[0]);
@@ -126,12 +164,20 @@ void tern_optim_free(tern_optim *o) {
     tn_free(o);
 }
 
+static bool has_grad(const tn_optim_param *p) {
+    return !p->tensor || (p->tensor->grad_set && p->tensor->requires_grad);
+}
+
 static void sum_chunk(void *arg, size_t begin, size_t end, int worker) {
     tern_optim *o = arg;
     const tn_kernels *k = tn_kernels_get();
     (void)worker;
     for (size_t i = begin; i < end; i++) {
         tn_optim_chunk *c = &o->chunks[i];
+        if (!has_grad(&o->params[c->param])) {
+            c->squares = 0;
+            continue;
+        }
         c->squares = k->sum_squares(o->params[c->param].grad + c->begin, c->n);
     }
 }
@@ -164,12 +210,13 @@ static void move_chunk(void *arg, size_t begin, size_t end, int worker) {
     (void)worker;
     for (size_t i = begin; i < end; i++) {
         const tn_optim_chunk *c = &o->chunks[i];
-        const tern_optim_param *p = &o->params[c->param];
+        const tn_optim_param *p = &o->params[c->param];
         size_t at = o->offsets[c->param] + c->begin;
-        float lr = mv->lr * p->lr_scale, decay = o->opts.weight_decay * p->weight_decay;
+        float lr = mv->lr * p->lr_scale;
+        float decay = p->no_decay ? 0 : o->opts.weight_decay * p->decay_scale;
         float *w = p->value + c->begin;
         const float *g = p->grad + c->begin;
-        if (lr == 0) continue;
+        if (lr == 0 || !has_grad(p)) continue;
         if (o->opts.kind == TERN_OPTIM_SGD) {
             sgd(w, g, o->moments[0] ? o->moments[0] + at : NULL, c->n, lr, decay, mv->grad_scale,
                 &o->opts);
@@ -225,12 +272,4 @@ tern_status tern_optim_step(tern_optim *o, double lr, double grad_scale, double 
 
 uint64_t tern_optim_n_steps(const tern_optim *o) {
     return o->n_steps;
-}
-
-size_t tern_optim_n_params(const tern_optim *o) {
-    return o->n;
-}
-
-const tern_optim_param *tern_optim_at(const tern_optim *o, size_t i) {
-    return i < o->n ? &o->params[i] : NULL;
 }

@@ -22,6 +22,8 @@ typedef struct tn_kernels {
 
     void (*bf16_from_f32)(tn_bf16 *y, const float *x, size_t n); /* nearest even, as tn_bf16_set */
     void (*f32_from_bf16)(float *y, const tn_bf16 *x, size_t n);
+    /* out[i] = <x, row i>, rows[n][dim]: the fixed sum of dot.h, the same bits at every level */
+    void (*dot_rows)(const float *x, const float *rows, size_t dim, size_t n, float *out);
     int32_t (*dot_i8)(const int8_t *x, const int8_t *y, size_t n); /* exact; n < 2^17 */
 
 #define TN_REAL float

@@ -15,8 +15,8 @@ void (*mul)(TN_REAL *y, const TN_REAL *a, const TN_REAL *b, size_t n); /* in pla
 /* Elementwise, in place allowed. The f32 forms stay within the ulp stated here of the exact value,
  * over all floats, results below the smallest normal number included. */
 void (*exp)(TN_REAL *y, const TN_REAL *x, size_t n);     /* 2 ulp */
-void (*tanh)(TN_REAL *y, const TN_REAL *x, size_t n);    /* 4 ulp */
-void (*sigmoid)(TN_REAL *y, const TN_REAL *x, size_t n); /* 4 ulp */
+void (*tanh)(TN_REAL *y, const TN_REAL *x, size_t n);    /* 2 ulp */
+void (*sigmoid)(TN_REAL *y, const TN_REAL *x, size_t n); /* 3 ulp */
 
 void (*act)(tn_act kind, TN_REAL *y, const TN_REAL *x, size_t n); /* in place allowed */
 void (*act_backward)(tn_act kind, TN_REAL *dx, const TN_REAL *dy, const TN_REAL *x,
@@ -35,7 +35,7 @@ void (*softmax_backward)(TN_REAL *dx, const TN_REAL *dy, const TN_REAL *y, size_
 
 /* y = x rstd (weight + offset), rstd = (mean(x^2) + eps)^-1/2, returned; offset is 1 for Gemma,
  * else 0. In place allowed. Backward accumulates into dx and dweight. */
-TN_REAL (*rms_norm)
+TN_REAL(*rms_norm)
 (TN_REAL *y, const TN_REAL *x, const TN_REAL *weight, TN_REAL offset, TN_REAL eps, size_t n);
 void (*rms_norm_backward)(TN_REAL *dx, TN_REAL *dweight, const TN_REAL *dy, const TN_REAL *x,
                           const TN_REAL *weight, TN_REAL offset, TN_REAL rstd, size_t n);

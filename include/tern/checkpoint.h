@@ -1,4 +1,5 @@
-/* checkpoint.h - a training run on disk, from which it goes on as if it had never stopped.
+/* checkpoint.h - parameters on disk, as a model or as a training run that goes on from there as if
+ * it had never stopped.
  *
  * A checkpoint is one safetensors file (safetensors.h) with the parameters under their own names,
  * so that it opens as a model, too; the moments as "optim.m.NAME" and "optim.v.NAME", f32; and
@@ -12,12 +13,22 @@
 #ifndef TERN_CHECKPOINT_H
 #define TERN_CHECKPOINT_H
 #include "tern/optim.h"
-#include "tern/status.h"
-#include <stdint.h>
+#include "tern/safetensors.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* Write all parameters of an initialised registry as one safetensors file; as tern_st_save. */
+TERN_API TERN_MUST_USE tern_status tern_params_save(const char *path, const tern_params *p,
+                                                    const tern_st_meta *meta, size_t n_meta,
+                                                    tern_error *err);
+/* Set every parameter from the tensor of its name, of any element type; what else the file holds is
+ * left alone. A checkpoint will do, and so will a model of Hugging Face. path: as tern_st_open.
+ * Errors, and then nothing has changed: NOT_FOUND, SHAPE, those of tern_st_open; ARG: the registry
+ * is not initialised or not F32. */
+TERN_API TERN_MUST_USE tern_status tern_params_load(const char *path, tern_params *p,
+                                                    tern_error *err);
 
 /* What a run needs beside parameters and moments to make the same next step. */
 typedef struct tern_train_state {
@@ -32,7 +43,7 @@ TERN_API void tern_train_state_deinit(tern_train_state *s); /* frees user; zeroe
  * Errors: ARG (names that clash, user not UTF-8), IO, FULL, NOMEM; the old file then stands. */
 TERN_API TERN_MUST_USE tern_status tern_checkpoint_save(const char *path, const tern_optim *o,
                                                         const tern_train_state *s, tern_error *err);
-/* Read it back into an optimiser made over the same parameters, once all of it has been verified;
+/* Read it back into an optimiser of the same parameters, once all of it has been verified;
  * on failure neither o nor *s (zeroed) holds anything of it.
  *   recipe_hash   what the file must have been saved with; else ARG
  * Errors: NOT_FOUND, IO; FORMAT: not a checkpoint; VERSION; CORRUPT: damaged or cut; SHAPE: other

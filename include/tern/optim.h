@@ -4,30 +4,11 @@
  * of threads: chunks and the order of their sums are fixed by the parameters' sizes. */
 #ifndef TERN_OPTIM_H
 #define TERN_OPTIM_H
-#include "tern/status.h"
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "tern/nn.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-struct tn_pool;
-
-enum { TERN_OPTIM_DIMS_MAX = 8 };
-
-/* One parameter tensor. A parameter group is what shares the last two members. */
-typedef struct tern_optim_param {
-    const char *name;  /* unique; UTF-8; as in checkpoints */
-    float *value;      /* [n] master copy, in place */
-    const float *grad; /* [n] */
-    size_t n;          /* product of dims */
-    int n_dims;
-    int64_t dims[TERN_OPTIM_DIMS_MAX];
-    float lr_scale;     /* its learning rate is lr x lr_scale; 0 freezes it */
-    float weight_decay; /* factor on the optimiser's weight decay: 1, or 0 for norms and biases */
-} tern_optim_param;
 
 typedef enum tern_optim_kind {
     TERN_OPTIM_ADAMW, /* Loshchilov and Hutter, ICLR 2019 */
@@ -52,15 +33,18 @@ TERN_API tern_optim_opts tern_optim_defaults(tern_optim_kind kind);
 
 typedef struct tern_optim tern_optim; /* one thread at a time */
 
-/* An optimiser of n parameters, moments zero. The list is copied; names, values and gradients are
- * borrowed until free. `pool` runs the chunks; NULL: the calling thread. Errors: ARG, NOMEM. */
-TERN_API TERN_MUST_USE tern_status tern_optim_new(const tern_optim_opts *opts,
-                                                  const tern_optim_param *params, size_t n,
-                                                  struct tn_pool *pool, tern_optim **out,
-                                                  tern_error *err);
+/* An optimiser of a registry that has been initialised, of F32; moments zero. Registry and graph
+ * are borrowed until free; the graph lends its threads (NULL: the calling thread alone).
+ * Parameters with TERN_PARAM_NO_DECAY are not decayed. Errors: ARG, NOMEM. */
+TERN_API TERN_MUST_USE tern_status tern_optim_new(const tern_optim_opts *opts, tern_params *params,
+                                                  tern_graph *g, tern_optim **out, tern_error *err);
 TERN_API void tern_optim_free(tern_optim *o); /* NULL allowed */
+/* Factors on the learning rate and the weight decay of a group (tern_params_set_group, before
+ * tern_optim_new); 1 and 1 unless set. Returns how many parameters the group has. */
+TERN_API size_t tern_optim_set_group(tern_optim *o, unsigned group, double lr_scale,
+                                     double decay_scale);
 
-/* One step.
+/* One step of every parameter that has a gradient; then tern_params_zero_grad is the caller's.
  *   lr           learning rate, of a schedule or constant
  *   grad_scale   each gradient is multiplied by it first: 1 / (number of accumulated batches)
  *   grad_norm    out, may be NULL: global 2-norm after grad_scale, before clipping
@@ -69,8 +53,6 @@ TERN_API void tern_optim_free(tern_optim *o); /* NULL allowed */
 TERN_API TERN_MUST_USE tern_status tern_optim_step(tern_optim *o, double lr, double grad_scale,
                                                    double *grad_norm, tern_error *err);
 TERN_API uint64_t tern_optim_n_steps(const tern_optim *o); /* steps made */
-TERN_API size_t tern_optim_n_params(const tern_optim *o);
-TERN_API const tern_optim_param *tern_optim_at(const tern_optim *o, size_t i);
 
 /* Learning rates by step. Warm-up goes in a line to lr_max, which step n_warmup - 1 has; from there
  * the rate stays, falls in a line, or by half a cosine, to lr_min at step n_steps - 1 and after. */

@@ -11,10 +11,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void load(const uint8_t *data, size_t size) {
     float w[8] = {1, 2, 3, 4, 5, 6, 7, 8}, g[8] = {0}, before[8];
-    tern_optim_param p[2] = {{"a", w, g, 6, 2, {2, 3}, 1, 1}, {"b", w + 6, g + 6, 2, 1, {2}, 1, 1}};
+    tn_optim_param p[2] = {{"a", w, g, 6, 2, {2, 3}, 1, 1}, {"b", w + 6, g + 6, 2, 1, {2}, 1, 1}};
     tern_optim_opts opts = tern_optim_defaults(TERN_OPTIM_ADAMW);
     tern_optim *o;
-    if (tern_optim_new(&opts, p, 2, NULL, &o, NULL) != TERN_OK) abort();
+    if (tn_optim_new(&opts, p, 2, NULL, &o, NULL) != TERN_OK) abort();
     tern_train_state s;
     tern_error e = {0};
     memcpy(before, w, sizeof w);

@@ -188,6 +188,54 @@ TEST(a_full_disk_leaves_the_old_checkpoint) {
     tern_optim_free(t.o);
 }
 
+/* A registry of two parameters with values, from this seed. */
+static tern_params *registry(uint64_t seed, size_t n_out) {
+    tern_params_opts opts = {.seed = seed};
+    tern_params *p;
+    tern_error e;
+    CHECK_OK(tern_params_new(&opts, &p, &e), e);
+    tern_nn_linear_new(p, "out", 3, n_out, true);
+    CHECK_OK(tern_params_init(p, &e), e);
+    return p;
+}
+
+TEST(parameters_are_saved_and_loaded_by_name_and_shape) {
+    tern_error e;
+    tern_params *a = registry(1, 4), *b = registry(2, 4), *c = registry(3, 5);
+    size_t n_bytes = tern_params_slab_size(a) * sizeof(float);
+    float before = *(float *)tern_params_values(c);
+    CHECK(memcmp(tern_params_values(a), tern_params_values(b), n_bytes) != 0);
+    CHECK_OK(tern_params_save(path_of("p.safetensors"), a, NULL, 0, &e), e);
+    CHECK_OK(tern_params_load(path_of("p.safetensors"), b, &e), e);
+    CHECK(memcmp(tern_params_values(a), tern_params_values(b), n_bytes) == 0);
+    CHECK_EQ(tern_params_load(path_of("p.safetensors"), c, &e), TERN_ERR_SHAPE);
+    CHECK_HAS(e.text, "[4, 3], expected [5, 3]");
+    CHECK(before == *(float *)tern_params_values(c));
+    tern_params_free(a);
+    tern_params_free(b);
+    tern_params_free(c);
+}
+
+TEST(a_checkpoint_of_a_registry_loads_into_it_and_as_a_model) {
+    tern_error e;
+    tern_params *a = registry(1, 4), *b = registry(2, 4);
+    tern_optim_opts opts = tern_optim_defaults(TERN_OPTIM_ADAMW);
+    tern_optim *oa, *ob;
+    tern_train_state s = {.cursor = 9};
+    size_t n_bytes = tern_params_slab_size(a) * sizeof(float);
+    CHECK_OK(tern_optim_new(&opts, a, NULL, &oa, &e), e);
+    CHECK_OK(tern_optim_new(&opts, b, NULL, &ob, &e), e);
+    CHECK_OK(tern_checkpoint_save(path_of("r.safetensors"), oa, &s, &e), e);
+    CHECK_OK(tern_params_load(path_of("r.safetensors"), b, &e), e);
+    CHECK(memcmp(tern_params_values(a), tern_params_values(b), n_bytes) == 0);
+    CHECK_OK(tern_checkpoint_load(path_of("r.safetensors"), ob, 0, &s, &e), e);
+    CHECK_EQ(s.cursor, 9);
+    tern_optim_free(oa);
+    tern_optim_free(ob);
+    tern_params_free(a);
+    tern_params_free(b);
+}
+
 /* A process that does nothing but train and save, and counts into a pipe. */
 static void save_forever(const char *dir, int fd) {
     toy t;

@@ -9,7 +9,7 @@ enum { N = 10 };
 
 typedef struct bed {
     float w[N], g[N];
-    tern_optim_param p[2];
+    tn_optim_param p[2];
     tern_optim *o;
 } bed;
 
@@ -24,9 +24,9 @@ static float grad(int i, int step) {
 static void bed_init(bed *b, const tern_optim_opts *opts) {
     tern_error e;
     for (int i = 0; i < N; i++) b->w[i] = value(i < 6 ? i : i - 6);
-    b->p[0] = (tern_optim_param){"a", b->w, b->g, 6, 2, {2, 3}, 1, 1};
-    b->p[1] = (tern_optim_param){"b", b->w + 6, b->g + 6, 4, 1, {4}, 1, 1};
-    CHECK_OK(tern_optim_new(opts, b->p, 2, NULL, &b->o, &e), e);
+    b->p[0] = (tn_optim_param){"a", b->w, b->g, 6, 2, {2, 3}, 1, 1};
+    b->p[1] = (tn_optim_param){"b", b->w + 6, b->g + 6, 4, 1, {4}, 1, 1};
+    CHECK_OK(tn_optim_new(opts, b->p, 2, NULL, &b->o, &e), e);
 }
 
 static double bed_run(bed *b, double lr, int n_steps) {
@@ -53,7 +53,7 @@ TEST(adamw_with_groups_moves_as_torch_does) {
     o.weight_decay = 0.1f;
     bed_init(&b, &o);
     b.o->params[1].lr_scale = 0.5f; /* torch: lr 0.01, weight_decay 0 */
-    b.o->params[1].weight_decay = 0;
+    b.o->params[1].no_decay = true;
     bed_run(&b, 0.02, 5);
     check_values(&b, torch);
     CHECK_EQ(tern_optim_n_steps(b.o), 5);
@@ -158,11 +158,11 @@ TEST(a_step_has_the_same_bits_for_any_number_of_threads) {
         tern_optim *o;
         w[k] = tn_calloc(BIG, sizeof *w[k]);
         CHECK_OK(tn_pool_new(k ? 3 : 1, &pool, &e), e);
-        tern_optim_param p[2] = {{"a", w[k], g, 70001, 1, {70001}, 1, 1},
-                                 {"b", w[k] + 70001, g + 70001, 30002, 1, {30002}, 1, 1}};
+        tn_optim_param p[2] = {{"a", w[k], g, 70001, 1, {70001}, 1, 1},
+                               {"b", w[k] + 70001, g + 70001, 30002, 1, {30002}, 1, 1}};
         tern_optim_opts opts = tern_optim_defaults(TERN_OPTIM_ADAMW);
         opts.grad_norm_max = 1;
-        CHECK_OK(tern_optim_new(&opts, p, 2, pool, &o, &e), e);
+        CHECK_OK(tn_optim_new(&opts, p, 2, pool, &o, &e), e);
         for (int s = 0; s < 3; s++) CHECK_OK(tern_optim_step(o, 0.1, 1, &norm[k], &e), e);
         tern_optim_free(o);
         tn_pool_free(pool);
@@ -176,21 +176,18 @@ TEST(a_step_has_the_same_bits_for_any_number_of_threads) {
 TEST(options_and_parameters_out_of_range_are_refused) {
     tern_optim_opts o = tern_optim_defaults(TERN_OPTIM_ADAMW);
     float w[2] = {0}, g[2] = {0};
-    tern_optim_param p = {"a", w, g, 2, 1, {3}, 1, 1};
+    tn_optim_param p = {"a", w, g, 2, 1, {3}, 1, 1};
     tern_optim *out;
     tern_error e;
-    CHECK_EQ(tern_optim_new(&o, &p, 1, NULL, &out, &e), TERN_ERR_ARG);
+    CHECK_EQ(tn_optim_new(&o, &p, 1, NULL, &out, &e), TERN_ERR_ARG);
     CHECK_HAS(e.text, "'a'");
     p.dims[0] = 2;
     o.beta2 = 1;
-    CHECK_EQ(tern_optim_new(&o, &p, 1, NULL, &out, &e), TERN_ERR_ARG);
+    CHECK_EQ(tn_optim_new(&o, &p, 1, NULL, &out, &e), TERN_ERR_ARG);
     CHECK_HAS(e.text, "beta2");
     o = tern_optim_defaults(TERN_OPTIM_SGD);
     o.weight_decay = NAN;
-    CHECK_EQ(tern_optim_new(&o, &p, 1, NULL, &out, &e), TERN_ERR_ARG);
-    o.weight_decay = 0;
-    p.lr_scale = -1;
-    CHECK_EQ(tern_optim_new(&o, &p, 1, NULL, &out, &e), TERN_ERR_ARG);
+    CHECK_EQ(tn_optim_new(&o, &p, 1, NULL, &out, &e), TERN_ERR_ARG);
     CHECK(out == NULL);
 }
 

@@ -18,10 +18,10 @@ typedef struct toy {
 
 static inline tern_status toy_init(toy *t, tern_optim_kind kind, tern_error *e) {
     *t = (toy){.rng = tn_rng_init(5, 1)};
-    tern_optim_param p[2] = {{"embed.weight", t->w, t->g, 30, 2, {5, 6}, 1, 1},
-                             {"norm.bias", t->w + 30, t->g + 30, 10, 1, {10}, 1, 0}};
+    tn_optim_param p[2] = {{"embed.weight", t->w, t->g, 30, 2, {5, 6}, 1, 1},
+                           {"norm.bias", t->w + 30, t->g + 30, 10, 1, {10}, 1, 0}};
     tern_optim_opts opts = tern_optim_defaults(kind);
-    return tern_optim_new(&opts, p, 2, NULL, &t->o, e);
+    return tn_optim_new(&opts, p, 2, NULL, &t->o, e);
 }
 
 static inline double toy_step(toy *t) {
