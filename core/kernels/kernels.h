@@ -19,6 +19,7 @@ typedef struct tn_adamw_args {
 
 typedef struct tn_kernels {
     tn_cpu_level level;
+    const struct tn_attention_kernels *attention; /* attention_priv.h */
 
     void (*bf16_from_f32)(tn_bf16 *y, const float *x, size_t n); /* nearest even, as tn_bf16_set */
     void (*f32_from_bf16)(float *y, const tn_bf16 *x, size_t n);

@@ -1,4 +1,5 @@
 /* ref.c - the f32 table in plain C: complete, and the yardstick of every other level. */
+#include "core/kernels/attention_priv.h"
 #include "core/kernels/kernels_priv.h"
 #define TN_REAL float
 #include "core/kernels/ref_body.h"
@@ -30,6 +31,7 @@ static int32_t dot_i8(const int8_t *x, const int8_t *y, size_t n) {
 
 void tn_kernels_fill_ref(tn_kernels *k) {
     *k = (tn_kernels){.level = TN_CPU_REF,
+                      .attention = tn_attention_kernels_ref(),
                       .bf16_from_f32 = bf16_from_f32,
                       .f32_from_bf16 = f32_from_bf16,
                       .dot_i8 = dot_i8,

@@ -2,8 +2,9 @@
  * the including file is compiled for. A body (rows_simd.h, attention_simd.h) is written once and
  * compiled by one small file per level; all here is static, so levels do not meet in the linker.
  *
- * SIMD_W lanes of f32. simd_min(a, b) and simd_max(a, b) give b when either is NaN. simd_fma is
- * fused where the set has it. _n forms touch n < SIMD_W elements; lanes past them load as 0. */
+ * SIMD_W lanes of f32 in SIMD_REGISTERS registers. simd_min(a, b) and simd_max(a, b) give b when
+ * either is NaN. simd_fma is fused where the set has it. _n forms touch n < SIMD_W elements; lanes
+ * past them load as 0. */
 #ifndef TN_SIMD_H
 #define TN_SIMD_H
 #include "core/kernels/dtype.h"

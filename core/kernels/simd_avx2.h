@@ -3,6 +3,7 @@
 #define TN_SIMD_AVX2_H
 #include <immintrin.h>
 
+#define SIMD_REGISTERS 16
 enum { SIMD_W = 8, SIMD_I8 = 32 };
 typedef __m256 simd_f32;
 typedef __m256 simd_mask;

@@ -3,6 +3,7 @@
 #define TN_SIMD_AVX512_H
 #include <immintrin.h>
 
+#define SIMD_REGISTERS 32
 enum { SIMD_W = 16, SIMD_I8 = 64 };
 typedef __m512 simd_f32;
 typedef __mmask16 simd_mask;

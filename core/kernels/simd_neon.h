@@ -3,6 +3,7 @@
 #define TN_SIMD_NEON_H
 #include <arm_neon.h>
 
+#define SIMD_REGISTERS 32
 enum { SIMD_W = 4, SIMD_I8 = 16 };
 typedef float32x4_t simd_f32;
 typedef uint32x4_t simd_mask;

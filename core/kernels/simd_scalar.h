@@ -4,6 +4,7 @@
 #define TN_SIMD_SCALAR_H
 #include <stdbool.h>
 
+#define SIMD_REGISTERS 16
 enum { SIMD_W = 1 };
 typedef float simd_f32;
 typedef bool simd_mask;
