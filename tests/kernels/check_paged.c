@@ -74,27 +74,49 @@ TEST(decode_and_prefill_agree_with_the_packed_form) {
                                         query_of(c, 301, 475), query_of(c, 776, 1)};
         CHECK_OK(tn_attention_paged(NULL, &s, queries, 4, PAGE, type, &e), e);
         for (size_t i = 0; i < (size_t)N_KEYS * Q_WIDTH; i++)
-            CHECK_NEAR(c->got[i], c->o[i], 2e-6 * (1 + fabs((double)c->o[i])));
+            CHECK_NEAR(c->got[i], c->o[i], 3e-6 * (1 + fabs((double)c->o[i])));
         tn_free(c);
     }
 }
 
 TEST(a_row_has_the_same_bits_in_any_company_and_on_any_threads) {
+    for (size_t window = 0; window <= 100; window += 100) {
+        tn_attention_shape s;
+        tern_error e;
+        cache *c = cache_new(&s, TN_BF16), *alone = cache_new(&s, TN_BF16);
+        s.window = window;
+        tn_attention_query whole = query_of(c, 0, N_KEYS);
+        CHECK_OK(tn_attention_paged(NULL, &s, &whole, 1, PAGE, TN_BF16, &e), e);
+        tn_pool *pool;
+        CHECK_OK(tn_pool_new(3, &pool, &e), e);
+        for (size_t row = 0; row < N_KEYS; row += 97) {
+            tn_attention_query one = query_of(alone, row, 1);
+            CHECK_OK(tn_attention_paged(pool, &s, &one, 1, PAGE, TN_BF16, &e), e);
+            CHECK(memcmp(one.o, c->got + row * Q_WIDTH, Q_WIDTH * sizeof(float)) == 0);
+        }
+        tn_pool_free(pool);
+        tn_free(c);
+        tn_free(alone);
+    }
+}
+
+TEST(every_failed_allocation_is_an_error) {
     tn_attention_shape s;
     tern_error e;
-    cache *c = cache_new(&s, TN_BF16), *alone = cache_new(&s, TN_BF16);
-    tn_attention_query whole = query_of(c, 0, N_KEYS);
-    CHECK_OK(tn_attention_paged(NULL, &s, &whole, 1, PAGE, TN_BF16, &e), e);
+    cache *c = cache_new(&s, TN_F32);
     tn_pool *pool;
-    CHECK_OK(tn_pool_new(3, &pool, &e), e);
-    for (size_t row = 0; row < N_KEYS; row += 97) {
-        tn_attention_query one = query_of(alone, row, 1);
-        CHECK_OK(tn_attention_paged(pool, &s, &one, 1, PAGE, TN_BF16, &e), e);
-        CHECK(memcmp(one.o, c->got + row * Q_WIDTH, Q_WIDTH * sizeof(float)) == 0);
+    CHECK_OK(tn_pool_new(2, &pool, &e), e);
+    tn_attention_query one = query_of(c, N_KEYS - 1, 1);
+    tern_status st = TERN_ERR_NOMEM;
+    for (int k = 0; st != TERN_OK && k < 10; k++) {
+        tn_mem_fail_after(k, 1);
+        st = tn_attention_paged(pool, &s, &one, 1, PAGE, TN_F32, &e);
+        tn_mem_fail_after(-1, 0);
+        CHECK(st == TERN_OK || st == TERN_ERR_NOMEM);
     }
+    CHECK_EQ(st, TERN_OK);
     tn_pool_free(pool);
     tn_free(c);
-    tn_free(alone);
 }
 
 TEST(more_rows_than_keys_are_refused) {
