@@ -3,6 +3,7 @@
 #include "core/base/rng.h"
 #include "core/kernels/attention.h"
 #include "tests/test.h"
+#include <sys/resource.h>
 
 #include "core/base/mem.h"
 
@@ -184,6 +185,26 @@ TEST(the_double_gradient_is_the_slope_of_the_loss) {
             }
         problem_free(&p);
     }
+}
+
+/* All scores of 8192 queries and keys would take 256 MiB. */
+TEST(memory_does_not_grow_with_the_square_of_the_length) {
+    static const int32_t begin[] = {0, 8192};
+    tn_attention_shape s = {.n_seqs = 1,
+                            .seq_begin = begin,
+                            .n_heads = 1,
+                            .n_kv_heads = 1,
+                            .head_dim = 16,
+                            .causal = true,
+                            .window = 1024,
+                            .scale = 0.25f};
+    problem p = problem_new(s, 8);
+    struct rusage before, after;
+    CHECK(getrusage(RUSAGE_SELF, &before) == 0);
+    run_f32(NULL, &p);
+    CHECK(getrusage(RUSAGE_SELF, &after) == 0);
+    CHECK(after.ru_maxrss - before.ru_maxrss < 16 * 1024); /* KiB */
+    problem_free(&p);
 }
 
 TEST(shapes_that_do_not_fit_are_refused) {
