@@ -13,6 +13,9 @@
     X(eval)                                                                                        \
     X(questions)                                                                                   \
     X(train)                                                                                       \
+    X(generate)                                                                                    \
+    X(embed)                                                                                       \
+    X(model)                                                                                       \
     X(convert)                                                                                     \
     X(tokenizer)                                                                                   \
     X(bench)                                                                                       \

@@ -135,8 +135,10 @@ static void read_ids(tn_fields *f, const char *key, tn_lm_config *c) {
 /* Fields that no member of the families obeys; each would change the numbers. */
 static void refuse_fields(tn_fields *f) {
     static const char *const must_be_absent[] = {"quantization_config", "attention_chunk_size"};
+    const json_t *own = tn_field_find(f, "quantization_config"); /* written by tern_model_convert */
+    bool ours = strcmp(tn_json_str(own, "quant_method", ""), "tern-int8") == 0;
     for (size_t i = 0; i < sizeof must_be_absent / sizeof *must_be_absent; i++)
-        if (tn_field_find(f, must_be_absent[i]))
+        if (tn_field_find(f, must_be_absent[i]) && !(i == 0 && ours))
             tn_field_fail(f, TERN_ERR_UNSUPPORTED, "\"%s\" is set, which is not supported",
                           must_be_absent[i]);
     if (json_object_size(tn_field_find(f, "pruned_heads")) > 0)

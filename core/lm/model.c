@@ -3,6 +3,8 @@
  * is one stacked matrix in f32 or bf16. */
 #include "core/lm/model.h"
 #include "core/base/buf.h"
+#include "core/base/text.h"
+#include "core/kernels/kernels.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -53,6 +55,15 @@ static void add_shape(tn_buf *b, size_t n_dims, const int64_t *dims) {
     tn_buf_str(b, n_dims ? "]" : "[]");
 }
 
+/* The scales of an int8 matrix's rows (convert.c), or NULL. */
+static const tern_st_tensor *find_scales(const loader *l, const tern_st_tensor *t) {
+    char name[256];
+    snprintf(name, sizeof name, "%s_scale", t->name);
+    const tern_st_tensor *s = tn_lm_source_find(l->source, name);
+    bool fits = s && s->dtype == TERN_ST_F32 && s->n_dims == 1 && s->dims[0] == t->dims[0];
+    return fits ? s : NULL;
+}
+
 static tern_status check_tensor(const loader *l, const tn_lm_param *p, const tern_st_tensor *t) {
     int64_t want[2] = {p->rows, p->cols};
     int n_dims = p->cols ? 2 : 1;
@@ -68,6 +79,8 @@ static tern_status check_tensor(const loader *l, const tn_lm_param *p, const ter
         tn_buf_deinit(&b);
         return status;
     }
+    bool rows = p->slot <= TN_LM_TYPES; /* read row by row, never quantised */
+    if (t->dtype == TERN_ST_I8 && p->cols && !rows && find_scales(l, t)) return TERN_OK;
     if (t->dtype != TERN_ST_F32 && t->dtype != TERN_ST_BF16 && t->dtype != TERN_ST_F16 &&
         t->dtype != TERN_ST_F64)
         return tern_fail(l->err, TERN_ERR_UNSUPPORTED, 0,
@@ -96,6 +109,16 @@ static int by_address(const void *a, const void *b) {
     return x < y ? -1 : x > y;
 }
 
+/* Scales of a matrix that is used. */
+static bool is_scale(const loader *l, const char *name) {
+    for (size_t i = 0; i < l->n; i++) {
+        size_t k = strlen(l->found[i]->name);
+        if (strncmp(name, l->found[i]->name, k) == 0 && strcmp(name + k, "_scale") == 0)
+            return l->found[i]->dtype == TERN_ST_I8;
+    }
+    return false;
+}
+
 /* A tensor that the config does not know is a switch that the config does not show: its effect
  * would be lost in silence. */
 static tern_status refuse_unexpected(const loader *l) {
@@ -107,7 +130,8 @@ static tern_status refuse_unexpected(const loader *l) {
     for (size_t i = 0; i < tn_lm_source_size(l->source) && status == TERN_OK; i++) {
         const tern_st_tensor *t = tn_lm_source_at(l->source, i);
         if (bsearch(&t, sorted, l->n, sizeof *sorted, by_address) ||
-            tn_lm_is_unused(&l->lm->config, t->name))
+            tn_lm_is_unused(&l->lm->config, t->name) ||
+            (tn_ends_with(t->name, "_scale") && is_scale(l, t->name)))
             continue;
         status = tern_fail(l->err, TERN_ERR_FORMAT, 0,
                            "%s: unexpected tensor '%.160s': a %s model with this config has none",
@@ -154,6 +178,20 @@ static tern_status vector_one(loader *l, tn_lm_slot slot, uint32_t layer, float 
     return vector(l, &slot, 1, layer, out);
 }
 
+/* A matrix as f32, int8 ones with their rows' scales. */
+static tern_status read_matrix(const loader *l, const tern_st_tensor *t, float *out) {
+    tern_status status = tern_st_read_f32(t, out, count(t), l->err);
+    if (status != TERN_OK || t->dtype != TERN_ST_I8) return status;
+    const float *scales = find_scales(l, t)->data;
+    size_t cols = (size_t)t->dims[1];
+    for (size_t i = 0; i < (size_t)t->dims[0]; i++) {
+        float scale;
+        memcpy(&scale, scales + i, sizeof scale);
+        tn_kernels_get()->scale(out + i * cols, scale, cols);
+    }
+    return TERN_OK;
+}
+
 /* Stack matrices of equal width. A single F32 or BF16 matrix is packed from where it lies. */
 static tern_status stack(loader *l, const tern_st_tensor **parts, size_t n, const void **data,
                          tn_dtype *dtype, void **owned) {
@@ -176,7 +214,7 @@ static tern_status stack(loader *l, const tern_st_tensor **parts, size_t n, cons
         if (bf16)
             memcpy(all, parts[i]->data, parts[i]->n_bytes);
         else
-            status = tern_st_read_f32(parts[i], (float *)(void *)all, count(parts[i]), l->err);
+            status = read_matrix(l, parts[i], (float *)(void *)all);
         all += count(parts[i]) * tn_dtype_size(*dtype);
     }
     return status;
