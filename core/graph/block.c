@@ -2,6 +2,24 @@
 #include "core/graph/block.h"
 #include <stdbool.h>
 
+/* Under AddressSanitizer a free block is poisoned: a value read after its release is caught as if
+ * every block came from the heap. */
+#if defined(__SANITIZE_ADDRESS__)
+#define HAVE_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HAVE_ASAN 1
+#endif
+#endif
+#ifdef HAVE_ASAN
+#include <sanitizer/asan_interface.h>
+#define POISON(p, n)   ASAN_POISON_MEMORY_REGION(p, n)
+#define UNPOISON(p, n) ASAN_UNPOISON_MEMORY_REGION(p, n)
+#else
+#define POISON(p, n)   ((void)0)
+#define UNPOISON(p, n) ((void)0)
+#endif
+
 #include "core/base/mem.h"
 
 enum { ALIGN = 64 };
@@ -27,6 +45,7 @@ static void unlink_live(tn_blocks *b, tn_block *block) {
 static void put_free(tn_blocks *b, tn_block *block) {
     size_t n_bytes;
     size_t c = class_of(block->n_bytes, &n_bytes);
+    POISON(block->data, block->n_bytes);
     b->live_bytes -= block->n_bytes;
     block->next = b->free[c];
     b->free[c] = block;
@@ -63,6 +82,7 @@ tn_block *tn_block_new(tn_blocks *b, size_t n_bytes) {
     tn_block *block = c < TN_BLOCK_CLASSES ? take_free(b, c) : NULL;
     if (!block && c < TN_BLOCK_CLASSES) block = take_system(b, n_bytes);
     if (!block) return NULL;
+    UNPOISON(block->data, block->n_bytes);
     block->n_refs = 1;
     block->prev = NULL;
     block->next = b->live;
@@ -93,6 +113,7 @@ void tn_blocks_deinit(tn_blocks *b) {
         while (b->free[c]) {
             tn_block *block = b->free[c];
             b->free[c] = block->next;
+            UNPOISON(block->data, block->n_bytes);
             tn_free(block->raw);
             tn_free(block);
         }
