@@ -16,7 +16,8 @@ enum {
     A_TILE = 16 * 32, /* elements */
     A_STEP = MR * DEPTH,
     B_STEP = NR * DEPTH,
-    AHEAD_STEP = TN_GEMM_AHEAD * DEPTH / TN_GEMM_KC,
+    PASS = 256, /* k of one call */
+    AHEAD_STEP = TN_GEMM_AHEAD * DEPTH / PASS,
     B_ROW_BYTES = NR * 2 * 2 /* NR pairs of bf16 */
 };
 
@@ -101,6 +102,7 @@ const tn_ukr tn_ukr_bf16_amx = {.name = "amx 32x32 bf16",
                                 .nr = NR,
                                 .a_group = DEPTH,
                                 .b_group = 2,
+                                .depth = PASS,
                                 .block_m = 128,
                                 .pack_a = TILE_PACK_ROWS,
                                 .pack_b = pack_b,

@@ -6,7 +6,7 @@
 #define UKR_MR              14
 #define UKR_NV              2
 #define UKR_LANES           16
-#define UKR_AHEAD           32
+#define UKR_AHEAD           64
 #define UKR_A               float
 #define UKR_SUM             __m512
 #define UKR_B               __m512
@@ -43,8 +43,12 @@ static inline __m512 round_to_bf16(__m512 x) {
     return _mm512_castsi512_ps(_mm512_and_si512(sum, _mm512_set1_epi32((int)0xffff0000)));
 }
 
+enum { PACK_AHEAD = 128 }; /* elements, along k; across it, the k that are packed next */
+
 /* Elements [at, at + 16) as f32; those outside the mask are 0. */
 static inline __m512 load_f32(const tn_lines *src, size_t at, __mmask16 mask) {
+    size_t ahead = src->k_stride == 1 ? PACK_AHEAD : 32 * src->k_stride;
+    _mm_prefetch((const char *)src->data + (at + ahead) * tn_dtype_size(src->dtype), _MM_HINT_T0);
     if (src->dtype == TN_BF16) {
         __m256i x = _mm256_maskz_loadu_epi16(mask, (const tn_bf16 *)src->data + at);
         return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(x), 16));
@@ -69,7 +73,7 @@ static void pack_along_k(float *panel, const tn_lines *src, size_t line, size_t 
             transpose_16x16(r);
             size_t n = n_k - l < 16 ? n_k - l : 16;
             for (size_t j = 0; j < n; j++)
-                _mm512_mask_storeu_epi32(panel + (l + j) * width + i, out, r[j]);
+                store_lanes(panel + (l + j) * width + i, r[j], out, l + j + 1 >= n_k);
         }
     }
 }
@@ -86,7 +90,8 @@ static void pack(void *panel, const tn_lines *src, size_t line, size_t n_lines, 
         for (size_t i = 0; i < width; i += 16) {
             __mmask16 in = i < n_lines ? first_lanes(n_lines - i) : 0;
             __m512 x = load_f32(src, (k + l) * src->k_stride + line + i, in);
-            _mm512_mask_storeu_ps(p + l * width + i, first_lanes(width - i), x);
+            store_lanes(p + l * width + i, _mm512_castps_si512(x), first_lanes(width - i),
+                        l + 1 >= n_k);
         }
 }
 
@@ -120,6 +125,7 @@ const tn_ukr tn_ukr_f32_avx512 = {.name = "avx512 14x32 f32",
                                   .nr = UKR_NV * UKR_LANES,
                                   .a_group = 1,
                                   .b_group = 1,
+                                  .depth = 128,
                                   .block_m = 126,
                                   .pack_a = pack,
                                   .pack_b = pack,

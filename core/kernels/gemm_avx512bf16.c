@@ -54,8 +54,11 @@ static inline __m512i load_along_k(const tn_lines *src, size_t at, size_t n) {
     return to_bf16(lo, hi);
 }
 
-/* 16 lines at one k, as bf16 in the low halves of 16 words. */
+/* 16 lines at one k (the same k of the next 32 is fetched), as bf16 in the low halves of 16 words.
+ */
 static inline __m512i load_across(const tn_lines *src, size_t at, __mmask16 mask) {
+    _mm_prefetch((const char *)src->data + (at + 32 * src->k_stride) * tn_dtype_size(src->dtype),
+                 _MM_HINT_T0);
     if (src->dtype == TN_BF16)
         return _mm512_cvtepu16_epi32(
             _mm256_maskz_loadu_epi16(mask, (const tn_bf16 *)src->data + at));
@@ -103,7 +106,7 @@ void tn_pack_pairs_avx512bf16(void *panel, const tn_lines *src, size_t line, siz
             load_block(r, src, line + i, lines, k + l, n_k - l, true);
             size_t n = n_k - l < 32 ? (n_k - l + 1) / 2 : 16;
             for (size_t j = 0; j < n; j++)
-                _mm512_mask_storeu_epi32(p + (l / 2 + j) * width + i, out, r[j]);
+                store_lanes(p + (l / 2 + j) * width + i, r[j], out, l + 2 * (j + 1) >= n_k);
         }
     }
 }
@@ -160,6 +163,7 @@ const tn_ukr tn_ukr_bf16_avx512bf16 = {.name = "avx512bf16 14x32 bf16",
                                        .nr = UKR_NV * UKR_LANES,
                                        .a_group = 2,
                                        .b_group = 2,
+                                       .depth = 256,
                                        .block_m = 126,
                                        .pack_a = tn_pack_pairs_avx512bf16,
                                        .pack_b = tn_pack_pairs_avx512bf16,

@@ -2,7 +2,7 @@
  * multiplies one panel of A by one panel of B, and the driver (gemm_tiles.c) walks the tiles.
  *
  * The invariant all files below keep: an element of C is a function of its row of op(A) and its
- * column of op(B) alone. The sum runs over k in one order, in blocks of TN_GEMM_KC, whatever the
+ * column of op(B) alone. The sum runs over k in one order, in blocks of one depth, whatever the
  * size of the matrices, the cut into tiles and the number of threads. So bits do not depend on
  * threads, and a row's bits do not depend on how many other rows there are.
  *
@@ -14,9 +14,11 @@
 #include "core/kernels/cpu.h"
 #include "core/kernels/gemm.h"
 
-/* Depth of one pass over the accumulators. With 32 columns of f32 a panel of B is 32 KiB then and
- * stays in L1 while the panels of A stream from L2. A multiple of 64, the group of int8 scales. */
-enum { TN_GEMM_KC = 256, TN_GEMM_ALIGN = 64, TN_SCALE_GROUP = 64 };
+enum {
+    TN_GEMM_ALIGN = 64,
+    TN_DEPTH_MAX = 256,  /* of a micro-kernel; a multiple of the next */
+    TN_SCALE_GROUP = 64, /* k that share an int8 scale */
+};
 
 /* What one call of a micro-kernel prefetches. */
 enum { TN_GEMM_AHEAD = 8192 };
@@ -40,9 +42,10 @@ typedef struct tn_ukr {
     tn_dtype packed;         /* of the elements in panels: F32 or BF16 */
     size_t mr, nr;           /* the tile: rows of a panel of A, columns of a panel of B */
     size_t a_group, b_group; /* see above */
+    size_t depth;            /* k of one pass over the sums: the panel of B stays in L1 (16 KiB) */
     size_t block_m;          /* rows of a block of C: a multiple of mr near 128 */
     tn_pack_fn *pack_a, *pack_b;
-    /* c[0..rows)[0..nr) (+)= a b over k, a multiple of both groups, at most TN_GEMM_KC.
+    /* c[0..rows)[0..nr) (+)= a b over k, a multiple of both groups, at most depth.
      * 1 <= rows <= mr; c has room for mr rows and may be written there. `ahead` is what will be
      * needed next: a line of it may be prefetched into L2 at each step, TN_GEMM_AHEAD bytes. */
     void (*run)(size_t rows, size_t k, const void *a, const void *b, float *c, size_t ldc, bool add,

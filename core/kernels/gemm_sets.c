@@ -103,7 +103,8 @@ const tn_gemm_set *const *tn_gemm_sets(size_t *n) {
 /* FNV-1a over the words that say which kernel does what, and in which blocks. */
 static uint32_t hash_of(const tn_gemm_set *s) {
     char text[256];
-    snprintf(text, sizeof text, "%s;%s;%s;kc %d", s->name, s->f32->name, s->bf16->name, TN_GEMM_KC);
+    snprintf(text, sizeof text, "%s;%s depth %zu;%s depth %zu", s->name, s->f32->name,
+             s->f32->depth, s->bf16->name, s->bf16->depth);
     uint32_t h = 2166136261u;
     for (const char *p = text; *p; p++) h = (h ^ (unsigned char)*p) * 16777619u;
     return h;

@@ -24,9 +24,9 @@ enum {
 /* A worker's memory: sums, then panels of A, then panels of B, then one unpacked panel of B. */
 enum {
     SUMS_BYTES = BLOCK_M_MAX * BLOCK_N * 4,
-    A_BYTES = BLOCK_M_MAX * TN_GEMM_KC * 4,
-    B_BYTES = BLOCK_N * TN_GEMM_KC * 4,
-    PANEL_BYTES = NR_MAX * TN_GEMM_KC * 4
+    A_BYTES = BLOCK_M_MAX * TN_DEPTH_MAX * 4,
+    B_BYTES = BLOCK_N * TN_DEPTH_MAX * 4,
+    PANEL_BYTES = NR_MAX * TN_DEPTH_MAX * 4
 };
 
 tern_status tn_gemm_new(tn_pool *pool, tn_gemm **out, tern_error *err) {
@@ -200,8 +200,8 @@ static void run_block(const plan *l, size_t batch, size_t bi, size_t bj, char *m
     bool grouped = p->weight && p->weight->format == TN_WEIGHT_I8_GROUP;
     tn_lines a = lines_of(&p->a, batch, p->stride_a), b = {0};
     if (!p->weight) b = lines_of(&p->b, batch, p->stride_b);
-    for (size_t k = 0; k < p->k; k += TN_GEMM_KC) {
-        size_t n_k = min_size(TN_GEMM_KC, p->k - k), deep = tn_round_up(n_k, l->k_unit);
+    for (size_t k = 0; k < p->k; k += u->depth) {
+        size_t n_k = min_size(u->depth, p->k - k), deep = tn_round_up(n_k, l->k_unit);
         panels x = {.a = own_a, .b = own_b, .n_k = deep};
         packer pa = packer_a(l, &a, l->shared_a ? l->k_padded : deep);
         packer pb = packer_b(l, &b, l->shared_b ? l->k_padded : deep);
@@ -214,7 +214,7 @@ static void run_block(const plan *l, size_t batch, size_t bi, size_t bj, char *m
             x.b = l->shared_b + j0 / u->nr * pb.panel_bytes + k * u->nr * l->size;
         else if (!p->weight)
             pack_lines(&pb, l->col0 + j0, n_j, k, n_k, own_b);
-        bool last = k + TN_GEMM_KC >= p->k;
+        bool last = k + u->depth >= p->k;
         x.next_a = l->shared_a && !last ? x.a + u->mr * deep * l->size : x.a;
         for (size_t j = 0; j < n_j; j += u->nr) {
             size_t nth = j / u->nr, n_panel = (l->col0 + j0) / u->nr + nth;
@@ -223,7 +223,7 @@ static void run_block(const plan *l, size_t batch, size_t bi, size_t bj, char *m
             if (p->weight) {
                 panel = weight_panel(l, n_panel, k, deep, own_panel);
                 next = stored_panel(p->weight, n_panel + !wrap - wrap * nth,
-                                    wrap && !last ? k + TN_GEMM_KC : k);
+                                    wrap && !last ? k + u->depth : k);
             } else {
                 panel = x.b + nth * x.step_b;
                 next = !wrap                  ? panel + x.step_b
@@ -257,30 +257,29 @@ static void run_blocks(void *arg, size_t begin, size_t end, int worker) {
     if (u->end) u->end();
 }
 
-/* Packing ahead of the tasks, in pieces of STRIP_LINES x TN_GEMM_KC. */
+/* Packing ahead of the tasks, in pieces of STRIP_LINES x depth. */
 typedef struct shared_job {
     packer x;
-    size_t line0, n_lines, k, strip; /* strip: lines of a piece, in whole panels */
+    size_t line0, n_lines, k, depth, strip; /* strip: lines of a piece, in whole panels */
     char *out;
 } shared_job;
 
 static void pack_pieces(void *arg, size_t begin, size_t end, int worker) {
     const shared_job *j = arg;
     (void)worker;
-    size_t n_k_blocks = tn_ceil_div(j->k, TN_GEMM_KC);
+    size_t n_k_blocks = tn_ceil_div(j->k, j->depth);
     for (size_t t = begin; t < end; t++) {
-        size_t line = t / n_k_blocks * j->strip, k = t % n_k_blocks * TN_GEMM_KC;
+        size_t line = t / n_k_blocks * j->strip, k = t % n_k_blocks * j->depth;
         pack_lines(&j->x, j->line0 + line, min_size(j->strip, j->n_lines - line), k,
-                   min_size(TN_GEMM_KC, j->k - k),
+                   min_size(j->depth, j->k - k),
                    j->out + line / j->x.width * j->x.panel_bytes + k * j->x.width * j->x.size);
     }
 }
 
 static void pack_shared(tn_pool *pool, packer x, size_t line0, size_t n_lines, size_t k,
-                        char *out) {
-    shared_job j = {x, line0, n_lines, k, STRIP_LINES / x.width * x.width, out};
-    tn_pool_for(pool, tn_ceil_div(n_lines, j.strip) * tn_ceil_div(k, TN_GEMM_KC), 1, pack_pieces,
-                &j);
+                        size_t depth, char *out) {
+    shared_job j = {x, line0, n_lines, k, depth, STRIP_LINES / x.width * x.width, out};
+    tn_pool_for(pool, tn_ceil_div(n_lines, j.strip) * tn_ceil_div(k, depth), 1, pack_pieces, &j);
 }
 
 /* Equal blocks of at most `max`, in whole tiles. */
@@ -310,9 +309,10 @@ static tern_status run_slice(plan *l, tern_error *err) {
 
     tn_pool *pool = flops * (double)p->n_batch < INLINE_FLOPS ? NULL : g->pool;
     if (share_a)
-        pack_shared(pool, packer_a(l, &p->a, l->k_padded), l->row0, l->n_rows, p->k, g->shared);
+        pack_shared(pool, packer_a(l, &p->a, l->k_padded), l->row0, l->n_rows, p->k, u->depth,
+                    g->shared);
     if (share_b)
-        pack_shared(pool, packer_b(l, &p->b, l->k_padded), l->col0, l->n_cols, p->k,
+        pack_shared(pool, packer_b(l, &p->b, l->k_padded), l->col0, l->n_cols, p->k, u->depth,
                     g->shared + bytes_a);
     size_t n_tasks = p->n_batch * l->n_blocks_m * l->n_blocks_n;
     double task_flops = flops / (double)(l->n_blocks_m * l->n_blocks_n) + 1;
