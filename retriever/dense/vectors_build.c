@@ -1,10 +1,8 @@
-/* vectors_build.c - fold a segment's passages in and write their vectors (vectors_priv.h).
- * Postings lie term by term and vectors are wanted passage by passage: the segment is turned around
- * in ranges of passages that fit the memory bound, one walk over the postings per range. Rows go
- * straight to disk; lists and graphs are built over the mapped file. */
-#include "core/base/pool.h"
+/* vectors_build.c - write a segment's vectors (vectors_priv.h), whoever makes them.
+ * Rows go straight to disk as their source gives them; lists and graphs are built over the mapped
+ * file. */
 #include "core/kernels/blas.h"
-#include "retriever/dense/lsa_priv.h"
+#include "retriever/dense/rows.h"
 #include "retriever/dense/vectors_priv.h"
 #include <faiss/c_api/IndexIVF_c.h>
 #include <faiss/c_api/Index_c.h>
@@ -18,9 +16,6 @@
 #include "core/base/mem.h"
 
 enum {
-    RANGE_ENTRIES = 8 << 20, /* postings turned around at a time: 64 MiB */
-    RANGE_DOCS = 1 << 15,    /* passages folded at a time: 32 MiB at 256 dimensions */
-    DOCS_PER_CHUNK = 64,
     POINTS_PER_LIST = 39, /* what FAISS asks for at least to train one centroid */
     ASSIGN_ROWS = 4096,
 };
@@ -34,7 +29,8 @@ static tern_status faiss_failed(int code, const char *why, tern_error *err) {
                      "building vectors: FAISS: %s", why);
 }
 
-static tern_status look_up(const tern_host *host, uint64_t done, uint64_t total, tern_error *err) {
+tern_status tn_rows_progress(const tern_host *host, uint64_t done, uint64_t total,
+                             tern_error *err) {
     if (!host) return TERN_OK;
     if (host->progress) {
         tern_progress p = {"embedding", "passages", done, total};
@@ -45,146 +41,24 @@ static tern_status look_up(const tern_host *host, uint64_t done, uint64_t total,
     return TERN_OK;
 }
 
-/* --- folding in --- */
-
-typedef struct fold {
-    const tn_lsa *m;
-    const tn_inv *inv;
-    uint32_t n_docs;
-    uint32_t *model_term; /* [n_terms] of a term of the segment, or TN_LSA_NO_TERM */
-    uint32_t *n_known;    /* [n_docs] distinct known terms */
-    uint32_t begin, end;  /* the range of passages at hand */
-    uint64_t *starts;     /* [RANGE_DOCS + 1] where a passage's entries begin */
-    uint64_t *fill;       /* [RANGE_DOCS] where its next entry goes */
-    uint32_t *terms, *tfs;
-    size_t terms_cap, tfs_cap;
-    float *out; /* [RANGE_DOCS][dim] */
-} fold;
-
-static void fold_deinit(fold *f) {
-    tn_free(f->model_term);
-    tn_free(f->n_known);
-    tn_free(f->starts);
-    tn_free(f->fill);
-    tn_free(f->terms);
-    tn_free(f->tfs);
-    tn_free(f->out);
-}
-
-static tern_status count_known(void *ud, uint32_t term_no, const char *term, size_t len,
-                               const uint32_t *docs, const uint32_t *tfs, uint32_t df,
-                               tern_error *err) {
-    (void)tfs;
-    (void)err;
-    fold *f = ud;
-    uint32_t t = tn_lsa_find(f->m, term, len);
-    f->model_term[term_no] = t;
-    for (uint32_t i = 0; t != TN_LSA_NO_TERM && i < df; i++) f->n_known[docs[i]]++;
-    return TERN_OK;
-}
-
-/* Terms of the segment and of the model are both numbered in byte order, so each passage's list
- * comes out ascending. */
-static tern_status fill_known(void *ud, uint32_t term_no, const char *term, size_t len,
-                              const uint32_t *docs, const uint32_t *tfs, uint32_t df,
-                              tern_error *err) {
-    (void)term;
-    (void)len;
-    (void)err;
-    fold *f = ud;
-    uint32_t t = f->model_term[term_no];
-    if (t == TN_LSA_NO_TERM) return TERN_OK;
-    for (uint32_t i = 0; i < df; i++) {
-        if (docs[i] < f->begin || docs[i] >= f->end) continue;
-        uint64_t to = f->fill[docs[i] - f->begin]++;
-        f->terms[to] = t;
-        f->tfs[to] = tfs[i];
-    }
-    return TERN_OK;
-}
-
-static void fold_chunk(void *arg, size_t begin, size_t end, int worker) {
-    (void)worker;
-    const fold *f = arg;
-    for (size_t i = begin; i < end; i++) {
-        uint64_t at = f->starts[i];
-        tern_status st =
-            tn_lsa_fold(f->m, f->terms + at, f->tfs + at, (size_t)(f->starts[i + 1] - at),
-                        f->out + i * f->m->head.dim, NULL);
-        (void)st; /* cannot fail: the whole projection was verified by fold_init */
-    }
-}
-
-static tern_status fold_init(fold *f, const tn_lsa *m, const tn_inv *inv, tern_error *err) {
-    *f = (fold){.m = m, .inv = inv, .n_docs = tn_inv_n_docs(inv)};
-    const void *projection;
-    tern_status st =
-        tn_bfile_view(m->file, m->head.projection_at,
-                      (uint64_t)m->head.n_terms * m->head.dim * sizeof(float), &projection, err);
-    if (st != TERN_OK) return st;
-    f->model_term = tn_calloc((size_t)tn_inv_n_terms(inv) + 1, sizeof *f->model_term);
-    f->n_known = tn_calloc((size_t)f->n_docs + 1, sizeof *f->n_known);
-    f->starts = tn_calloc(RANGE_DOCS + 1, sizeof *f->starts);
-    f->fill = tn_calloc(RANGE_DOCS, sizeof *f->fill);
-    f->out = tn_realloc(NULL, (size_t)RANGE_DOCS * m->head.dim, sizeof *f->out);
-    if (!f->model_term || !f->n_known || !f->starts || !f->fill || !f->out) return no_memory(err);
-    return tn_inv_walk(inv, count_known, f, err);
-}
-
-/* The next range after f->end: as many passages as the bounds allow, one at least. */
-static tern_status next_range(fold *f, tern_error *err) {
-    f->begin = f->end;
-    uint64_t n = 0;
-    while (f->end < f->n_docs && f->end - f->begin < RANGE_DOCS &&
-           (f->end == f->begin || n + f->n_known[f->end] <= RANGE_ENTRIES)) {
-        size_t i = f->end - f->begin;
-        f->starts[i] = f->fill[i] = n;
-        n += f->n_known[f->end++];
-        f->starts[i + 1] = n;
-    }
-    if (TN_GROW(f->terms, f->terms_cap, (size_t)n) != 0 ||
-        TN_GROW(f->tfs, f->tfs_cap, (size_t)n) != 0)
-        return no_memory(err);
-    return tn_inv_walk(f->inv, fill_known, f, err);
-}
-
-static tern_status fold_rows(const tn_lsa *m, const tn_inv *inv, tn_bwriter *w,
-                             const tern_host *host, tern_error *err) {
-    fold f;
-    tn_pool *pool = NULL;
-    tern_status st = fold_init(&f, m, inv, err);
-    if (st == TERN_OK) st = tn_pool_new(host ? host->n_threads : 1, &pool, err);
-    while (st == TERN_OK && f.end < f.n_docs) {
-        st = look_up(host, f.end, f.n_docs, err);
-        if (st == TERN_OK) st = next_range(&f, err);
-        if (st != TERN_OK) break;
-        size_t n = f.end - f.begin;
-        tn_pool_for(pool, n, DOCS_PER_CHUNK, fold_chunk, &f);
-        st = tn_bwriter_add(w, f.out, n * m->head.dim * sizeof *f.out, err);
-    }
-    tn_pool_free(pool);
-    fold_deinit(&f);
-    return st;
-}
-
-static tn_vectors_header header_for(const tn_lsa *m, const tn_inv *inv, tn_vectors_kind kind) {
+static tn_vectors_header header_for(const tn_row_source *rows, tn_vectors_kind kind) {
     return (tn_vectors_header){.format = 1,
                                .kind = kind,
-                               .n = tn_inv_n_docs(inv),
-                               .dim = m->head.dim,
-                               .epoch = m->head.epoch,
+                               .n = rows->n,
+                               .dim = rows->dim,
+                               .epoch = rows->epoch,
                                .rows_at = sizeof(tn_vectors_header),
                                .entry = -1};
 }
 
-static tern_status build_flat(const tn_lsa *m, const tn_inv *inv, const char *path,
-                              const tern_host *host, tern_error *err) {
-    tn_vectors_header h = header_for(m, inv, TN_VECTORS_FLAT);
+static tern_status build_flat(const tn_row_source *rows, const char *path, const tern_host *host,
+                              tern_error *err) {
+    tn_vectors_header h = header_for(rows, TN_VECTORS_FLAT);
     tn_bwriter *w;
     tern_status st = tn_bwriter_open(path, TN_KIND_VECTORS, &w, err);
     if (st != TERN_OK) return st;
     st = tn_bwriter_add(w, &h, sizeof h, err);
-    if (st == TERN_OK) st = fold_rows(m, inv, w, host, err);
+    if (st == TERN_OK) st = rows->write(rows, w, host, err);
     if (st == TERN_OK) return tn_bwriter_commit(w, err);
     tn_bwriter_abort(w);
     return st;
@@ -353,23 +227,19 @@ static bool parse_kind(const char *kind, tn_vectors_kind *out) {
     return false;
 }
 
-tern_status tn_vectors_build(const tern_embedder *e, const tn_inv *inv, const char *kind,
-                             const char *path, const tern_host *host, tern_error *err) {
+tern_status tn_vectors_write(const tn_row_source *rows, const char *kind, const char *path,
+                             const tern_host *host, tern_error *err) {
     tn_vectors_kind k;
     if (!parse_kind(kind, &k))
         return tern_fail(err, TERN_ERR_ARG, 0,
                          "there is no vector index \"%s\"; choose flat, ivf or hnsw", kind);
-    if (strcmp(e->name, "lsa") != 0)
-        return tern_fail(err, TERN_ERR_UNSUPPORTED, 0,
-                         "embedder \"%s\" cannot fold passages in from their terms", e->name);
-    const tn_lsa *m = (const tn_lsa *)e;
-    if (k == TN_VECTORS_FLAT || tn_inv_n_docs(inv) == 0) return build_flat(m, inv, path, host, err);
+    if (k == TN_VECTORS_FLAT || rows->n == 0) return build_flat(rows, path, host, err);
     size_t len = strlen(path);
     char *flat = tn_realloc(NULL, len + 6, 1);
     if (!flat) return no_memory(err);
     snprintf(flat, len + 6, "%s.flat", path);
-    tern_status st = build_flat(m, inv, flat, host, err);
-    tn_vectors_header h = header_for(m, inv, k);
+    tern_status st = build_flat(rows, flat, host, err);
+    tn_vectors_header h = header_for(rows, k);
     if (st == TERN_OK) st = build_structure(&h, flat, path, err);
     unlink(flat);
     tn_free(flat);
