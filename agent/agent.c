@@ -1,8 +1,8 @@
 /* agent.c - the public face: an index, a policy and options made into something to ask. */
 #include "agent/loop.h"
 #include "agent/tools.h"
-#include <string.h>
 #include "core/base/mem.h"
+#include <string.h>
 
 struct tern_agent {
     const tern_policy *policy;
@@ -25,6 +25,7 @@ tern_status tern_agent_new(const tern_index *ix, const tern_policy *policy,
     a->opts = o;
     if (policy->kind == TN_POLICY_SCORING) st = tn_titles_new(ix, &a->titles, err);
     if (st == TERN_OK) st = tn_index_tools_new(ix, a->titles, o.mode, o.as_of, &a->tools, err);
+    if (st == TERN_OK) tn_index_tools_rerank(a->tools, o.reranker, o.rerank_depth);
     if (st == TERN_OK) st = tn_analyzer_new(stats.language, &a->analyzer, err);
     if (st == TERN_OK)
         *out = a;

@@ -299,6 +299,8 @@ static tern_status open_workers(evaluation *e, int n, tern_error *err) {
         worker *w = &e->workers[i];
         tern_status st =
             tn_index_tools_new(e->ix, e->titles, e->agent.mode, e->agent.as_of, &w->tools, err);
+        if (st == TERN_OK)
+            tn_index_tools_rerank(w->tools, e->agent.reranker, e->agent.rerank_depth);
         if (st == TERN_OK) st = tern_searcher_new(e->ix, &w->searcher, err);
         if (st == TERN_OK) st = tn_analyzer_new(stats.language, &w->analyzer, err);
         if (st != TERN_OK) return st;
@@ -326,6 +328,7 @@ static tern_status run_name(const evaluation *e, char out[17], tern_error *err) 
                   (int)o->mode, (long long)o->as_of, o->temperature, (unsigned long long)o->seed,
                   (unsigned long long)o->rollout, o->confidence_min, e->opts->oracle,
                   e->opts->withheld);
+    if (o->reranker) tn_buf_printf(&b, " %s %zu", o->reranker->name, o->rerank_depth);
     tern_status st = tn_buf_status(&b, err);
     if (st == TERN_OK) snprintf(out, 17, "%016llx", (unsigned long long)XXH3_64bits(b.data, b.len));
     tn_buf_deinit(&b);

@@ -22,6 +22,8 @@ struct tn_index_tools {
     tern_searcher *searcher;
     tern_mode mode;
     int64_t as_of;
+    const tern_reranker *reranker;
+    size_t rerank_depth;
     const uint32_t *hidden;
     size_t n_hidden;
     uint32_t *exclude;
@@ -112,6 +114,8 @@ static tern_status tool_search(void *ud, const char *query, size_t query_len, si
     o.mode = t->mode;
     o.relax_phrases = true;
     o.as_of = t->as_of;
+    o.reranker = t->reranker;
+    o.rerank_depth = t->rerank_depth;
     o.exclude = t->exclude;
     o.n_exclude = n;
     tern_status st = tern_search(t->searcher, query, query_len, &o, hits, n_refs, err);
@@ -179,6 +183,11 @@ tern_status tn_index_tools_new(const tern_index *ix, const tn_titles *titles, te
 void tn_index_tools_hide(tn_index_tools *t, const uint32_t *hidden, size_t n_hidden) {
     t->hidden = hidden;
     t->n_hidden = n_hidden;
+}
+
+void tn_index_tools_rerank(tn_index_tools *t, const tern_reranker *reranker, size_t depth) {
+    t->reranker = reranker;
+    t->rerank_depth = depth;
 }
 
 void tn_index_tools_free(tn_index_tools *t) {

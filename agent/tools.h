@@ -16,6 +16,8 @@ TERN_MUST_USE tern_status tn_index_tools_new(const tern_index *ix, const tn_titl
                                              tern_error *err);
 /* hidden: [n_hidden] refs that searches never return, borrowed; for asking without the evidence. */
 void tn_index_tools_hide(tn_index_tools *t, const uint32_t *hidden, size_t n_hidden);
+/* Searches are ordered by this re-ranker, borrowed, which looks at `depth` hits; NULL: by none. */
+void tn_index_tools_rerank(tn_index_tools *t, const tern_reranker *reranker, size_t depth);
 void tn_index_tools_free(tn_index_tools *t); /* NULL allowed */
 tn_agent_tools tn_index_tools_table(tn_index_tools *t);
 

@@ -17,6 +17,7 @@ tern_search_opts tern_search_defaults(void) {
                               .k1 = 1.2f,
                               .b = 0.75f,
                               .weight_dense = 0.1f,
+                              .rerank_depth = 50,
                               .as_of = TERN_NO_TIME,
                               .since = TERN_NO_TIME};
 }
@@ -187,6 +188,37 @@ static tern_status rank_unquoted(tern_searcher *s, const char *query, size_t que
     return st;
 }
 
+static tern_status search_filtered(tern_searcher *s, const char *query, size_t query_len,
+                                   const tern_search_opts *o, size_t k, tern_hit *hits,
+                                   size_t *n_hits, tern_error *err) {
+    const uint64_t *allow;
+    tern_status st = tn_filter_acquire(&s->filter, o, &allow, err);
+    if (st == TERN_OK) st = rank(s, query, query_len, o, allow, k, hits, n_hits, err);
+    if (st == TERN_OK && *n_hits == 0 && o->relax_phrases && memchr(query, '"', query_len))
+        st = rank_unquoted(s, query, query_len, o, allow, k, hits, n_hits, err);
+    tn_filter_release(&s->filter);
+    return st;
+}
+
+/* The first stage brings as many hits as the second will look at, the second their order. */
+static tern_status search_in_stages(tern_searcher *s, const char *query, size_t query_len,
+                                    const tern_search_opts *o, size_t k, tern_hit *hits,
+                                    size_t *n_hits, tern_error *err) {
+    size_t depth = o->rerank_depth < s->ix->n_refs ? o->rerank_depth : s->ix->n_refs, n = 0;
+    size_t wide = depth > k ? depth : k;
+    tern_hit *all = tn_calloc(wide, sizeof *all);
+    if (!all) return tern_fail(err, TERN_ERR_NOMEM, 0, "out of memory for %zu hits", wide);
+    tern_status st = search_filtered(s, query, query_len, o, wide, all, &n, err);
+    if (st == TERN_OK)
+        st = tn_search_rerank(s, query, query_len, o, all, n < depth ? n : depth, err);
+    if (st == TERN_OK) {
+        *n_hits = n < k ? n : k;
+        memcpy(hits, all, *n_hits * sizeof *hits);
+    }
+    tn_free(all);
+    return st;
+}
+
 tern_status tern_search(tern_searcher *s, const char *query, size_t query_len,
                         const tern_search_opts *opts, tern_hit *hits, size_t *n_hits,
                         tern_error *err) {
@@ -198,12 +230,8 @@ tern_status tern_search(tern_searcher *s, const char *query, size_t query_len,
     if (o.mode != TERN_MODE_BM25 && (st = tn_index_dense_open(s->ix, err)) != TERN_OK) return st;
     size_t k = o.k < s->ix->n_refs ? o.k : s->ix->n_refs;
     if (k == 0) return TERN_OK;
-    const uint64_t *allow;
-    st = tn_filter_acquire(&s->filter, &o, &allow, err);
-    if (st == TERN_OK) st = rank(s, query, query_len, &o, allow, k, hits, n_hits, err);
-    if (st == TERN_OK && *n_hits == 0 && o.relax_phrases && memchr(query, '"', query_len))
-        st = rank_unquoted(s, query, query_len, &o, allow, k, hits, n_hits, err);
-    tn_filter_release(&s->filter);
+    st = o.reranker ? search_in_stages(s, query, query_len, &o, k, hits, n_hits, err)
+                    : search_filtered(s, query, query_len, &o, k, hits, n_hits, err);
     if (st != TERN_OK) *n_hits = 0;
     return st;
 }

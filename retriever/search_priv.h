@@ -44,4 +44,9 @@ TERN_MUST_USE tern_status tn_search_cosine(const tern_searcher *s, uint32_t ref,
 TERN_MUST_USE tern_status tn_search_phrases(tern_searcher *s, const char *query, size_t query_len,
                                             const uint64_t *allow, const uint64_t **out,
                                             tern_error *err);
+/* Order hits[0..n) anew by o->reranker, as far as its budget reaches; ties as they were found.
+ * Errors: CORRUPT, NOMEM, and the re-ranker's; hits are then as they were. */
+TERN_MUST_USE tern_status tn_search_rerank(tern_searcher *s, const char *query, size_t query_len,
+                                           const tern_search_opts *o, tern_hit *hits, size_t n,
+                                           tern_error *err);
 #endif

@@ -54,8 +54,10 @@ typedef struct tern_agent_opts {
     uint32_t obs_tokens; /* shown per search, cut per passage; 0 (default): 500 for a policy that
                             writes, whole passages for the embedded one */
     tern_obs_style obs_style;
-    tern_mode mode;     /* of the search */
-    int64_t as_of;      /* only passages dated at or before this; TERN_NO_TIME: all */
+    tern_mode mode;                /* of the search */
+    int64_t as_of;                 /* only passages dated at or before this; TERN_NO_TIME: all */
+    const tern_reranker *reranker; /* orders what each search finds; borrowed; NULL: none */
+    size_t rerank_depth;           /* hits it looks at; default 50 */
     double temperature; /* 0 (default): the best action; else sampled from softmax(logits / t) */
     uint64_t seed;      /* of the sampling: an episode is a function of (seed, rollout, question) */
     uint64_t rollout;

@@ -3,6 +3,7 @@
 #ifndef TERN_SEARCH_H
 #define TERN_SEARCH_H
 #include "tern/index.h"
+#include "tern/reranker.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -28,13 +29,19 @@ typedef struct tern_search_opts {
     size_t n_exclude;
     bool relax_phrases; /* a query whose phrases occur nowhere is ranked by its words alone: for
                            queries written by models, which quote freely */
-    bool exhaustive;    /* score every match, no pruning: for tests; same hits, bit for bit */
+    const tern_reranker *reranker; /* orders the first hits anew; borrowed; NULL: none */
+    size_t rerank_depth;           /* hits it looks at; default 50 */
+    uint32_t rerank_budget_ms; /* it stops looking when this is spent: hits not looked at keep their
+                                  order behind the others, and results then depend on the machine.
+                                  0 (default): no limit */
+    bool exhaustive; /* score every match, no pruning: for tests; same hits, bit for bit */
 } tern_search_opts;
 TERN_API tern_search_opts tern_search_defaults(void);
 
 typedef struct tern_hit {
     uint32_t ref; /* passage number in the index */
-    float score;  /* higher is better; comparable only within one query and mode */
+    float score;  /* higher is better; comparable only within one query and mode. The re-ranker's
+                     where it has looked */
     float bm25;   /* its BM25 score; 0 if no query term matched or bm25 took no part */
     float cosine; /* in [-1, 1]; 0 if dense took no part */
     uint32_t rank_bm25, rank_dense; /* from 1; 0: not in that list */
