@@ -238,7 +238,8 @@ static tern_status open_dense(tern_index *ix, tern_error *err) {
     index_private *p = priv_of(ix);
     char buf[64];
     tern_status st = TERN_OK;
-    if (!ix->embedder) st = tn_lsa_open(path_of(&p->model, buf), &ix->embedder, err);
+    if (!ix->embedder)
+        st = tn_embedder_open(p->manifest.embedder, path_of(&p->model, buf), &ix->embedder, err);
     for (size_t i = 0; st == TERN_OK && i < ix->n_segs; i++) {
         if (ix->segs[i].vectors || !p->vectors[i].path) continue;
         st = tn_vectors_open(path_of(&p->vectors[i], buf), ix->embedder, ix->segs[i].n,

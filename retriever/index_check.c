@@ -184,7 +184,7 @@ static tern_status open_model(checker *c, tern_error *err) {
     if (st != TERN_OK || c->n_defects != n_before) return st;
     tern_error what;
     char *path = tn_path_join(c->dir, c->m->model.name);
-    st = path ? tn_lsa_open(path, &c->embedder, &what)
+    st = path ? tn_embedder_open(c->m->embedder, path, &c->embedder, &what)
               : tern_fail(&what, TERN_ERR_NOMEM, 0, "out of memory");
     tn_free(path);
     if (st == TERN_OK && (c->embedder->epoch != c->m->epoch || c->embedder->dim != c->m->dim))

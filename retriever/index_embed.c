@@ -1,8 +1,10 @@
-/* index_embed.c - when the embedder of an index is fitted, and which vectors belong to it.
- * One model at a time: its file is DIR/lsa-EPOCH.tn, and each segment has a vector file of that
- * epoch or none. A model is fitted at the first commit and again when it no longer knows the
- * corpus; in between, new segments are folded in, which costs no more than reading them. */
+/* index_embed.c - when the LSA embedder of an index is fitted, and which vectors belong to it (of a
+ * neural one: index_embed_neural.c). One model at a time: its file is DIR/lsa-EPOCH.tn, and each
+ * segment has a vector file of that epoch or none. A model is fitted at the first commit and again
+ * when it no longer knows the corpus; in between, new segments are folded in, which costs no more
+ * than reading them. */
 #include "core/base/file.h"
+#include "retriever/dense/neural.h"
 #include "retriever/index_write.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -25,7 +27,7 @@ static tern_status open_model(const tn_index_writer *w, tern_embedder **out, ter
 }
 
 tern_status tn_writer_note_unknown(tn_index_writer *w, const tn_wsegment *s, tern_error *err) {
-    if (!w->next.model.name[0]) return TERN_OK;
+    if (!w->next.model.name[0] || strcmp(w->next.embedder, "lsa") != 0) return TERN_OK;
     tern_embedder *e;
     double share = 0;
     tern_status st = open_model(w, &e, err);
@@ -97,6 +99,7 @@ static bool all_have_vectors(const tn_index_writer *w) {
 
 tern_status tn_writer_embed(tn_index_writer *w, bool refit, tern_error *err) {
     if (strcmp(w->next.embedder, "none") == 0) return TERN_OK;
+    if (strcmp(w->next.embedder, TN_NEURAL) == 0) return tn_writer_embed_neural(w, refit, err);
     if (tn_writer_n_live(w) == 0) { /* nothing to learn from, nothing to find */
         w->next.model = (tn_mfile){0};
         w->next.epoch = 0;

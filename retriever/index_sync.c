@@ -5,6 +5,7 @@
  * visible. */
 #include "core/base/clock.h"
 #include "core/base/file.h"
+#include "retriever/dense/neural.h"
 #include "retriever/index_write.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -51,11 +52,17 @@ static bool is_one_of(const char *s, const char *const *names) {
     return false;
 }
 
+/* Not a name: the folder of a neural encoder. */
+static bool is_encoder(const char *embedder) {
+    static const char *const names[] = {"lsa", "none", NULL};
+    return !is_one_of(embedder, names);
+}
+
 static tern_status check_opts(const tern_index_opts *o, tern_error *err) {
-    static const char *const embedders[] = {"lsa", "none", NULL};
     static const char *const kinds[] = {"flat", "ivf", "hnsw", NULL};
-    if (!is_one_of(o->embedder, embedders))
-        return tern_fail(err, TERN_ERR_ARG, 0, "embedder \"%s\": known are lsa and none",
+    if (is_encoder(o->embedder) && !tn_is_dir(o->embedder))
+        return tern_fail(err, TERN_ERR_ARG, 0,
+                         "embedder \"%s\": neither lsa nor none, nor the folder of a model",
                          o->embedder);
     if (!is_one_of(o->vectors, kinds))
         return tern_fail(err, TERN_ERR_ARG, 0, "vectors \"%s\": known are flat, ivf and hnsw",
@@ -88,6 +95,7 @@ static void settle_number(uint32_t stored, uint32_t by_default, uint32_t *opt) {
 static tern_status settle_opts(tn_index_writer *w, tern_index_opts *o, tern_error *err) {
     const tern_index_opts d = tern_index_defaults();
     tn_manifest *m = &w->next;
+    if (is_encoder(o->embedder)) o->embedder = TN_NEURAL;
     if (m->generation == 0) {
         snprintf(m->language, sizeof m->language, "%s", o->language);
         snprintf(m->embedder, sizeof m->embedder, "%s", o->embedder);
@@ -320,11 +328,13 @@ static tern_status read_inputs(syncer *s, const char *const *inputs, size_t n_in
 static tern_status sync_locked(syncer *s, const char *const *inputs, size_t n_inputs,
                                tern_error *err) {
     tn_index_writer *w = s->w;
+    const char *encoder = is_encoder(s->opts.embedder) ? s->opts.embedder : NULL;
     tern_status st = settle_opts(w, &s->opts, err);
+    if (st == TERN_OK && encoder) st = tn_writer_name_encoder(w, encoder, &s->has_changed, err);
     if (st == TERN_OK) st = tn_analyzer_new(s->opts.language, &s->analyzer, err);
     if (st == TERN_OK) st = read_inputs(s, inputs, n_inputs, err);
     if (st != TERN_OK) return st;
-    if (w->committed.generation == 0 && !s->has_changed)
+    if (w->committed.generation == 0 && w->n_segs == 0)
         return tern_fail(err, TERN_ERR_FORMAT, 0,
                          "%s: nothing to index: no usable document in the input (%" PRIu64
                          " lines or files were skipped)",

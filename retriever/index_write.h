@@ -64,6 +64,13 @@ TERN_MUST_USE tern_status tn_writer_tidy(tn_index_writer *w, size_t first, tern_
 /* Give every segment vectors of the current model; fit one first if there is none, if `refit` is
  * set, or if over 10 % of the new tokens are unknown to it. */
 TERN_MUST_USE tern_status tn_writer_embed(tn_index_writer *w, bool refit, tern_error *err);
+/* The index is embedded by the neural encoder in folder `path`. *changed becomes true if the index
+ * did not know that, or knew the encoder by another path. ARG: its vectors are of another one. */
+TERN_MUST_USE tern_status tn_writer_name_encoder(tn_index_writer *w, const char *path,
+                                                 bool *changed, tern_error *err);
+/* tn_writer_embed of such an index; `again`: write all vectors anew from the cache, and prune it.
+ */
+TERN_MUST_USE tern_status tn_writer_embed_neural(tn_index_writer *w, bool again, tern_error *err);
 /* Count what the model does not know of a new segment (before merging dilutes it). */
 TERN_MUST_USE tern_status tn_writer_note_unknown(tn_index_writer *w, const tn_wsegment *s,
                                                  tern_error *err);

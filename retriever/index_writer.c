@@ -37,6 +37,7 @@ static bool names_file(const tn_msegment *s, const char *name) {
 
 static bool is_ours(const char *name) {
     return tn_starts_with(name, "seg-") || tn_starts_with(name, "lsa-") ||
+           tn_starts_with(name, "neural-") || tn_starts_with(name, "embedded-") ||
            tn_starts_with(name, TN_MANIFEST_FILE ".tmp.") || strcmp(name, TN_MANIFEST_FILE) == 0 ||
            strcmp(name, "lock") == 0;
 }
@@ -73,6 +74,7 @@ static tern_status sweep_entry(void *ud, const char *dir, const char *name, tern
     if (!is_ours(name) || strcmp(name, "lock") == 0 || strcmp(name, TN_MANIFEST_FILE) == 0 ||
         strcmp(name, m->model.name) == 0)
         return TERN_OK;
+    if (tn_starts_with(name, "embedded-")) return TERN_OK; /* a stopped build goes on from it */
     const tn_msegment *s = named_segment(m, name);
     if (!s) return remove_entry(dir, name, err);
     char *path = tn_path_join(dir, name);

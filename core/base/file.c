@@ -178,6 +178,14 @@ const char *tn_path_base(const char *path) {
     return slash ? slash + 1 : path;
 }
 
+tern_status tn_path_absolute(const char *path, char **out, tern_error *err) {
+    char *real = realpath(path, NULL);
+    *out = real ? tn_strdup(real) : NULL;
+    if (!real) return tn_fail_errno(err, errno, path, "cannot find");
+    free(real); /* the C library's own block */
+    return *out ? TERN_OK : tern_fail(err, TERN_ERR_NOMEM, 0, "%s: out of memory", path);
+}
+
 tern_status tn_map_open(const char *path, tn_map *out, tern_error *err) {
     *out = (tn_map){0};
     int fd = open(path, O_RDONLY | O_CLOEXEC);

@@ -40,6 +40,8 @@ TERN_MUST_USE tern_status tn_write_all(int fd, const void *data, size_t n, const
 /* "dir/name", heap, tn_free; NULL: no memory. */
 char *tn_path_join(const char *dir, const char *name);
 const char *tn_path_base(const char *path); /* view of the part after the last '/' */
+/* The path from the root, without . and .. and links, heap, tn_free. It must exist. */
+TERN_MUST_USE tern_status tn_path_absolute(const char *path, char **out, tern_error *err);
 
 /* A file mapped read-only. An empty file has data "" and size 0. */
 typedef struct tn_map {

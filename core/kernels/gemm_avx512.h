@@ -3,18 +3,8 @@
 #define TN_GEMM_AVX512_H
 #if !defined(__AVX512F__) || !defined(__AVX512BW__)
 #error "compile with the flags of cmake/isa.cmake"
-/* A row of a panel. What a row that is not the last spills over, the next row overwrites; a store
- * under a mask costs more. */
-static inline void store_lanes(void *p, __m512i x, __mmask16 lanes, bool last) {
-    if (last)
-        _mm512_mask_storeu_epi32(p, lanes, x);
-    else
-        _mm512_storeu_si512(p, x);
-}
-
 #endif
 #include <immintrin.h>
-#include <stdbool.h>
 #include <stddef.h>
 
 /* r[i] holds row i; afterwards r[j] holds column j. */
@@ -51,15 +41,6 @@ static inline __attribute__((always_inline)) void transpose_16x16(__m512i r[16])
 /* The lowest n of 16 lanes (n may exceed 16). */
 static inline __mmask16 first_lanes(size_t n) {
     return n >= 16 ? 0xffff : (__mmask16)((1u << n) - 1);
-}
-
-/* A row of a panel. What a row that is not the last spills over, the next row overwrites; a store
- * under a mask costs more. */
-static inline void store_lanes(void *p, __m512i x, __mmask16 lanes, bool last) {
-    if (last)
-        _mm512_mask_storeu_epi32(p, lanes, x);
-    else
-        _mm512_storeu_si512(p, x);
 }
 
 #endif

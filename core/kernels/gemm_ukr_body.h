@@ -8,21 +8,19 @@
  *   UKR_ZERO() UKR_LOAD(p) UKR_STORE(p, v)      sums
  *   UKR_LOAD_B(p)    UKR_LANES elements of UKR_A's size
  *   UKR_SPREAD(x)    UKR_MULADD(sum, x, b)
- *   UKR_AHEAD        bytes of TN_GEMM_AHEAD to prefetch at each step, of a full depth
  *
  * `rows` is a constant at each call of tile(), so that loops over it disappear. */
 
 static inline __attribute__((always_inline)) void tile(const size_t rows, size_t steps,
                                                        const UKR_A *a, const UKR_A *b, float *c,
-                                                       size_t ldc, bool add, const char *ahead) {
+                                                       size_t ldc, bool add) {
     UKR_SUM sum[UKR_MR][UKR_NV];
 #pragma GCC unroll 16
     for (size_t i = 0; i < rows; i++)
 #pragma GCC unroll 4
         for (size_t j = 0; j < UKR_NV; j++)
             sum[i][j] = add ? UKR_LOAD(c + i * ldc + j * UKR_LANES) : UKR_ZERO();
-    for (; steps > 0; steps--, a += UKR_MR, b += UKR_NV * UKR_LANES, ahead += UKR_AHEAD) {
-        __builtin_prefetch(ahead, 0, 2);
+    for (; steps > 0; steps--, a += UKR_MR, b += UKR_NV * UKR_LANES) {
         UKR_B row[UKR_NV];
 #pragma GCC unroll 4
         for (size_t j = 0; j < UKR_NV; j++) row[j] = UKR_LOAD_B(b + j * UKR_LANES);

@@ -15,6 +15,9 @@ TERN_MUST_USE tern_status tn_lsa_fit(const tn_inv *const *invs, const uint64_t *
                                      size_t n_invs, const char *language, uint64_t epoch,
                                      const char *path, const tern_host *host, tern_error *err);
 TERN_MUST_USE tern_status tn_lsa_open(const char *path, tern_embedder **out, tern_error *err);
+/* The embedder of an index: `name` as in its manifest ("lsa", "neural"), `file` its model file. */
+TERN_MUST_USE tern_status tn_embedder_open(const char *name, const char *file, tern_embedder **out,
+                                           tern_error *err);
 /* Share of a segment's tokens (with multiplicity) that the model has never seen, in [0, 1]. */
 TERN_MUST_USE tern_status tn_lsa_unknown_share(const tern_embedder *e, const tn_inv *inv,
                                                double *share, tern_error *err);
