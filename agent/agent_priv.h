@@ -123,6 +123,9 @@ bool tn_episode_cancelled(const tn_episode *ep);
 /* Tell the live display that the policy wrote this piece. */
 void tn_episode_text(const tn_episode *ep, const char *text, size_t len);
 
+/* Which random numbers a turn draws: a function of the question and the turn. */
+uint64_t tn_episode_stream(const tn_episode *ep);
+
 /* --- protocol (agent/protocol.c) ---------------------------------------------------------------
  */
 /* The user message that opens an episode: the rules, an example, the question, a newline. */

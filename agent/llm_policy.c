@@ -67,12 +67,6 @@ static tern_status build_chat(const tn_episode *ep, bool last, tn_buf *prompt, t
     return st == TERN_OK ? tn_buf_status(closing, err) : st;
 }
 
-static uint64_t hash_text(const char *s, size_t n) {
-    uint64_t h = 14695981039346656037u; /* FNV-1a */
-    for (size_t i = 0; i < n; i++) h = (h ^ (unsigned char)s[i]) * 1099511628211u;
-    return h;
-}
-
 static tern_status llm_write(const tern_policy *base, tn_episode *ep, bool last, tn_buf *out,
                              tern_error *err) {
     llm_policy *p = (llm_policy *)base; /* immutable but for the idle list and learned refusals */
@@ -90,7 +84,7 @@ static tern_status llm_write(const tern_policy *base, tn_episode *ep, bool last,
                           .temperature = ep->opts->temperature,
                           .stops = tn_protocol_stops,
                           .seed = ep->opts->seed,
-                          .stream = hash_text(ep->question, ep->question_len) + ep->n_turns,
+                          .stream = tn_episode_stream(ep),
                           .host = ep->host,
                           .on_text = on_text,
                           .ud = ep};

@@ -20,6 +20,7 @@ tern_agent_opts tern_agent_defaults(void) {
                              .obs_style = TERN_OBS_SEARCH_R1,
                              .mode = TERN_MODE_DEFAULT,
                              .as_of = TERN_NO_TIME,
+                             .rerank_depth = 50,
                              .confidence_min = 0.25};
 }
 
@@ -54,6 +55,13 @@ static void emit(const tn_episode *ep, tern_agent_event_kind kind, const char *t
 
 void tn_episode_text(const tn_episode *ep, const char *text, size_t len) {
     emit(ep, TERN_EVENT_TEXT, text, len, NULL, 0);
+}
+
+uint64_t tn_episode_stream(const tn_episode *ep) {
+    uint64_t h = 14695981039346656037u; /* FNV-1a of the question */
+    for (size_t i = 0; i < ep->question_len; i++)
+        h = (h ^ (unsigned char)ep->question[i]) * 1099511628211u;
+    return h + ep->n_turns;
 }
 
 static tern_status nomem(tern_error *err) {

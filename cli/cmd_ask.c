@@ -1,5 +1,6 @@
 /* cmd_ask.c - `tern ask`: a question, an answer with its sources. */
 #include "cli/cli.h"
+#include "cli/policy_opts.h"
 #include "cli/query_opts.h"
 #include "cli/snippet.h"
 #include "core/base/file.h"
@@ -16,30 +17,35 @@
 #include "core/base/mem.h"
 
 static struct {
-    const char *policy, *llm, *model, *obs_style, *trace, *mode;
-    int64_t turns, top_k, obs_tokens, as_of, seed;
+    const char *obs_style, *trace;
+    int64_t turns, top_k, obs_tokens, seed;
     double temperature;
+    tn_query_args query;
+    tn_policy_args policy;
 } args;
 
 static size_t options(tn_opt *opts, size_t cap) {
     (void)cap;
     tern_agent_opts d = tern_agent_defaults();
-    args.policy = args.llm = args.model = args.trace = args.mode = NULL;
+    tn_opt unused[TN_QUERY_OPTS];
+    tn_query_options(&args.query, unused); /* of which ask has four */
+    args.trace = NULL;
     args.obs_style = "search-r1";
     args.turns = d.turns;
     args.top_k = d.top_k;
     args.obs_tokens = args.seed = 0;
-    args.as_of = TERN_NO_TIME;
     args.temperature = 0;
     const tn_opt own[] = {
-        {"policy", 'p', TN_OPT_STRING, &args.policy, "NAME",
-         "who searches: embedded (default), a trained policy.json, or llm (default with --llm)"},
-        {"llm", 0, TN_OPT_STRING, &args.llm, "URL", "an OpenAI-compatible server"},
-        {"model", 0, TN_OPT_STRING, &args.model, "NAME", "the model to ask that server for"},
         {"turns", 't', TN_OPT_INT, &args.turns, "N", "searches at most (default 4)"},
         {"top-k", 'k', TN_OPT_INT, &args.top_k, "N", "new passages per search (default 3)"},
-        {"mode", 'm', TN_OPT_STRING, &args.mode, "MODE", "of the search: bm25, dense or hybrid"},
-        {"as-of", 0, TN_OPT_TIME, &args.as_of, "DATE", "only passages dated at or before DATE"},
+        {"mode", 'm', TN_OPT_STRING, &args.query.mode, "MODE",
+         "of the search: bm25, dense or hybrid"},
+        {"as-of", 0, TN_OPT_TIME, &args.query.as_of, "DATE",
+         "only passages dated at or before DATE"},
+        {"reranker", 0, TN_OPT_STRING, &args.query.reranker, "PATH",
+         "order what each search finds with the cross-encoder in this folder"},
+        {"rerank-depth", 0, TN_OPT_INT, &args.query.rerank_depth, "N",
+         "hits the re-ranker looks at (default 50)"},
         {"obs-style", 0, TN_OPT_STRING, &args.obs_style, "STYLE",
          "how a model sees passages: search-r1 (default), verl or plain"},
         {"obs-tokens", 0, TN_OPT_INT, &args.obs_tokens, "N",
@@ -50,8 +56,9 @@ static size_t options(tn_opt *opts, size_t cap) {
         {"trace", 0, TN_OPT_STRING, &args.trace, "FILE",
          "append every step as JSON lines (docs/TRACE.md)"},
     };
-    memcpy(opts, own, sizeof own);
-    return sizeof own / sizeof *own;
+    size_t n = tn_policy_options(&args.policy, opts);
+    memcpy(opts + n, own, sizeof own);
+    return n + sizeof own / sizeof *own;
 }
 
 /* What the callbacks need. */
@@ -194,53 +201,35 @@ static void add_text(const asking *a, const tern_answer *ans, tn_buf *b) {
 
 /* --- the command ------------------------------------------------------------------------------ */
 
-static int check_args(const tn_cli *cli, tern_agent_opts *o) {
+static int check_args(const tn_cli *cli, tern_agent_opts *o, tern_search_opts *search) {
     static const char *const styles[] = {
         [TERN_OBS_SEARCH_R1] = "search-r1", [TERN_OBS_VERL] = "verl", [TERN_OBS_PLAIN] = "plain"};
-    tn_opt unused[TN_OPTS_MAX];
-    tn_query_args query;
-    tern_search_opts search;
     int style = -1;
     for (int i = 0; i < 3; i++)
         if (strcmp(args.obs_style, styles[i]) == 0) style = i;
     if (style < 0)
         return tn_cli_usage(cli, "option '--obs-style': '%s' is not search-r1, verl or plain",
                             args.obs_style);
-    if (!args.policy) args.policy = args.llm ? "llm" : "embedded";
-    bool named = strcmp(args.policy, "embedded") == 0 || strcmp(args.policy, "llm") == 0;
-    if (!named && !tn_file_exists(args.policy))
-        return tn_cli_usage(cli, "option '--policy': '%s' is not embedded, llm or a policy file",
-                            args.policy);
-    if (strcmp(args.policy, "llm") == 0 && !args.llm)
-        return tn_cli_usage(cli, "--policy llm needs --llm URL");
+    int code = tn_policy_check(cli, &args.policy);
+    if (code >= 0) return code;
     if (args.turns < 1 || args.turns > 64 || args.top_k < 1 || args.top_k > 64)
         return tn_cli_usage(cli, "--turns and --top-k must be within 1 to 64");
     if (args.obs_tokens < 0 || args.obs_tokens > 1000000)
         return tn_cli_usage(cli, "--obs-tokens must be within 0 to 1000000");
     if (!(args.temperature >= 0 && args.temperature <= 1000))
         return tn_cli_usage(cli, "--temperature must be within 0 to 1000");
-    tn_query_options(&query, unused);
-    if (args.mode) query.mode = args.mode;
-    int code = tn_query_opts_from(cli, &query, &search);
+    code = tn_query_opts_from(cli, &args.query, search);
     if (code >= 0) return code;
     o->turns = (uint32_t)args.turns;
     o->top_k = (uint32_t)args.top_k;
     o->obs_tokens = (uint32_t)args.obs_tokens;
     o->obs_style = (tern_obs_style)style;
-    o->mode = search.mode;
-    o->as_of = args.as_of;
+    o->mode = search->mode;
+    o->as_of = search->as_of;
+    o->rerank_depth = search->rerank_depth;
     o->temperature = args.temperature;
     o->seed = (uint64_t)args.seed;
     return -1;
-}
-
-static tern_status open_policy(tern_policy **policy, tern_error *err) {
-    if (strcmp(args.policy, "embedded") == 0) return tern_policy_embedded(policy, err);
-    if (strcmp(args.policy, "llm") != 0) return tern_policy_load(args.policy, policy, err);
-    tern_llm_opts o = tern_llm_defaults();
-    o.url = args.llm;
-    o.model = args.model;
-    return tern_policy_llm(&o, policy, err);
 }
 
 static tern_status ask(asking *a, tern_agent *agent, const char *question, bool json,
@@ -312,7 +301,8 @@ static int run(tn_cli *cli, int argc, char **argv) {
     if (code >= 0) return code;
     asking a = {.cli = cli};
     tern_agent_opts o = tern_agent_defaults();
-    code = check_args(cli, &o);
+    tern_search_opts search;
+    code = check_args(cli, &o, &search);
     if (code >= 0) return code;
     if (cli->n_args < 2 && isatty(STDIN_FILENO))
         return tn_cli_usage(cli, "needs a question, or questions on standard input");
@@ -326,7 +316,9 @@ static int run(tn_cli *cli, int argc, char **argv) {
     tern_policy *policy = NULL;
     tern_agent *agent = NULL;
     tern_status status = open_trace(&a, &err);
-    if (status == TERN_OK) status = open_policy(&policy, &err);
+    if (status == TERN_OK) status = tn_query_opts_load(cli, &args.query, &search, &err);
+    o.reranker = search.reranker;
+    if (status == TERN_OK) status = tn_policy_open(cli, &args.policy, &policy, &err);
     if (status == TERN_OK) status = tern_agent_new(a.ix, policy, &o, &agent, &err);
     if (status == TERN_OK)
         status = cli->n_args > 1 ? ask_words(&a, agent, &err) : ask_lines(&a, agent, &err);
@@ -336,6 +328,7 @@ static int run(tn_cli *cli, int argc, char **argv) {
     tern_agent_free(agent);
     tern_policy_free(policy);
     tern_index_close(a.ix);
+    tn_query_opts_close(&args.query);
     return status == TERN_OK ? EXIT_OK : tn_cli_fail(cli, &err);
 }
 

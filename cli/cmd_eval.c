@@ -308,7 +308,8 @@ static int run(tn_cli *cli, int argc, char **argv) {
     }
     tern_error err = {0};
     tn_buf out = {0};
-    if (evaluate(&e, &err) != TERN_OK) {
+    if (tn_query_opts_load(cli, &args.query, &e.opts, &err) != TERN_OK ||
+        evaluate(&e, &err) != TERN_OK) {
         code = tn_cli_fail(cli, &err);
     } else {
         add_output(cli, &e, &out);
@@ -316,6 +317,7 @@ static int run(tn_cli *cli, int argc, char **argv) {
     }
     tn_buf_deinit(&out);
     eval_deinit(&e);
+    tn_query_opts_close(&args.query);
     return code;
 }
 

@@ -214,6 +214,7 @@ static int run(tn_cli *cli, int argc, char **argv) {
     f.query = tn_buf_cstr(&query);
     tern_error err = {0};
     tern_status status = tn_buf_status(&query, &err);
+    if (status == TERN_OK) status = tn_query_opts_load(cli, &args.query, &f.opts, &err);
     if (status == TERN_OK) status = search(&f, &err);
     if (status == TERN_OK)
         status = cli->json ? add_json(&f, &out, &err) : add_text(cli, &f, &out, &err);
@@ -228,6 +229,7 @@ static int run(tn_cli *cli, int argc, char **argv) {
     tn_free(f.hits);
     tern_searcher_free(f.searcher);
     tern_index_close(f.ix);
+    tn_query_opts_close(&args.query);
     return code;
 }
 

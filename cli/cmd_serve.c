@@ -111,8 +111,11 @@ static int run(tn_cli *cli, int argc, char **argv) {
     tern_server *server;
     tern_error err = {0};
     cli->host.n_threads = cli->n_threads;
-    tern_status st = tern_server_start(cli->args[0], &o, &cli->host, &server, &err);
+    tern_status st = tn_query_opts_load(cli, &args.query, &o.search, &err);
+    if (st != TERN_OK) return tn_cli_fail(cli, &err);
+    st = tern_server_start(cli->args[0], &o, &cli->host, &server, &err);
     if (st != TERN_OK) {
+        tn_query_opts_close(&args.query);
         code = tn_cli_fail(cli, &err);
         return st == TERN_ERR_NOT_FOUND ? EXIT_INDEX : code;
     }
@@ -120,6 +123,7 @@ static int run(tn_cli *cli, int argc, char **argv) {
     while (code < 0 && !tn_interrupted()) tn_sleep_ms(50);
     if (code < 0) tn_log(cli, TERN_LOG_INFO, "stopping: requests in flight are finished");
     tern_server_stop(server);
+    tn_query_opts_close(&args.query);
     return code < 0 ? EXIT_OK : code;
 }
 

@@ -1,7 +1,6 @@
 /* eval_agent.c - see eval_agent.h. */
 #include "cli/eval_agent.h"
 #include "core/base/json.h"
-#include "tern/llm.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,18 +14,13 @@ static const char *const styles[] = {
 size_t tn_agent_options(tn_agent_args *a, tn_opt *opts) {
     tern_agent_opts d = tern_agent_defaults();
     *a = (tn_agent_args){.obs_style = "search-r1", .turns = d.turns, .top_k = d.top_k};
-    const tn_opt all[TN_AGENT_OPTS] = {
+    const tn_opt all[TN_AGENT_OPTS_OWN] = {
         {"agent", 0, TN_OPT_FLAG, &a->run, NULL,
          "run the search agent and judge the passages it collects, beside BM25 of as many"},
         {"answers", 0, TN_OPT_FLAG, &a->answers, NULL,
          "answer the questions with the agent and score EM and F1"},
         {"turns", 't', TN_OPT_INT, &a->turns, "N", "agent: searches at most (default 4)"},
         {"top-k", 0, TN_OPT_INT, &a->top_k, "N", "agent: new passages per search (default 3)"},
-        {"policy", 0, TN_OPT_STRING, &a->policy, "FILE",
-         "agent: a trained policy.json searches (default: the embedded policy)"},
-        {"llm", 0, TN_OPT_STRING, &a->llm, "URL",
-         "agent: a model behind an OpenAI-compatible server searches"},
-        {"model", 0, TN_OPT_STRING, &a->model, "NAME", "agent: the model to ask that server for"},
         {"obs-style", 0, TN_OPT_STRING, &a->obs_style, "STYLE",
          "agent: how a model sees passages: search-r1 (default), verl or plain"},
         {"obs-tokens", 0, TN_OPT_INT, &a->obs_tokens, "N", "agent: tokens shown per search"},
@@ -41,11 +35,7 @@ size_t tn_agent_options(tn_agent_args *a, tn_opt *opts) {
          "agent: also ask with the supporting passages hidden (answerability AUROC)"},
     };
     memcpy(opts, all, sizeof all);
-    return TN_AGENT_OPTS;
-}
-
-static const char *policy_name(const tn_agent_args *a) {
-    return a->policy ? a->policy : a->llm ? "llm" : "embedded";
+    return TN_AGENT_OPTS_OWN + tn_policy_options(&a->policy, opts + TN_AGENT_OPTS_OWN);
 }
 
 static int style_of(const char *name) {
@@ -64,20 +54,9 @@ int tn_agent_check(const tn_cli *cli, const tn_agent_args *a) {
         return tn_cli_usage(cli, "--obs-tokens must be within 0 to 1000000");
     if (!(a->temperature >= 0 && a->temperature <= 1000) || a->seed < 0)
         return tn_cli_usage(cli, "--temperature must be 0 to 1000, --seed 0 or more");
-    if (a->policy && a->llm) return tn_cli_usage(cli, "--policy and --llm are two searchers");
-    if (a->model && !a->llm) return tn_cli_usage(cli, "--model needs --llm URL");
     if ((a->oracle || a->withheld || a->results) && !a->run && !a->answers)
         return tn_cli_usage(cli, "--oracle, --withheld and --results need --agent");
-    return -1;
-}
-
-static tern_status open_policy(const tn_agent_args *a, tern_policy **policy, tern_error *err) {
-    if (a->policy) return tern_policy_load(a->policy, policy, err);
-    if (!a->llm) return tern_policy_embedded(policy, err);
-    tern_llm_opts o = tern_llm_defaults();
-    o.url = a->llm;
-    o.model = a->model;
-    return tern_policy_llm(&o, policy, err);
+    return tn_policy_check(cli, &a->policy);
 }
 
 tern_status tn_agent_run(const tn_cli *cli, const tn_agent_args *a, const tern_index *ix,
@@ -92,11 +71,13 @@ tern_status tn_agent_run(const tn_cli *cli, const tn_agent_args *a, const tern_i
     o.agent.seed = (uint64_t)a->seed;
     o.agent.mode = search->mode;
     o.agent.as_of = search->as_of;
+    o.agent.reranker = search->reranker;
+    o.agent.rerank_depth = search->rerank_depth;
     o.results = a->results;
     o.oracle = a->oracle;
     o.withheld = a->withheld;
     tern_policy *policy;
-    tern_status status = open_policy(a, &policy, err);
+    tern_status status = tn_policy_open(cli, &a->policy, &policy, err);
     if (status != TERN_OK) return status;
     status = tern_agent_evaluate(ix, policy, questions, &o, &cli->host, report, err);
     tern_policy_free(policy);
@@ -120,7 +101,7 @@ void tn_agent_add_json(const tn_agent_args *a, const tern_agent_report *r,
                   (unsigned long long)r->n_resumed, (unsigned long long)stats->n_passages,
                   stats->hash);
     tn_buf_str(b, "\"policy\":");
-    tn_json_escape(policy_name(a), strlen(policy_name(a)), b);
+    tn_json_escape(tn_policy_label(&a->policy), strlen(tn_policy_label(&a->policy)), b);
     tn_buf_printf(b, ",\"turns\":%lld,\"top_k\":%lld,\"seconds\":%.3f", (long long)a->turns,
                   (long long)a->top_k, r->seconds);
     add_share(b, "supporting_recall", r->supporting_recall);
@@ -152,7 +133,8 @@ void tn_agent_add_table(const tn_cli *cli, const tn_agent_args *a, const tern_ag
     tn_buf_printf(b, " passages, hash %s\n", stats->hash);
     tn_add_count(b, r->n_questions);
     tn_buf_printf(b, " questions, %s policy, %lld searches of %lld passages, %.1f s\n\n",
-                  policy_name(a), (long long)a->turns, (long long)a->top_k, r->seconds);
+                  tn_policy_label(&a->policy), (long long)a->turns, (long long)a->top_k,
+                  r->seconds);
     tn_buf_printf(b, "%s%-22s%12s%10s%s\n", tn_style(cli, "bold"), "supporting passages", "recall",
                   "all", tn_style(cli, "reset"));
     add_row(b, "agent", r->supporting_recall, r->all_supporting);

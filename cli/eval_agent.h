@@ -1,18 +1,19 @@
 /* eval_agent.h - `tern eval --agent` and `--answers`: the search agent over a question file. */
 #ifndef TN_EVAL_AGENT_H
 #define TN_EVAL_AGENT_H
-#include "cli/cli.h"
+#include "cli/policy_opts.h"
 #include "tern/agent.h"
 
 typedef struct tn_agent_args {
     bool run, answers; /* --agent, --answers */
     bool oracle, withheld;
-    const char *policy, *llm, *model, *results, *obs_style;
+    tn_policy_args policy;
+    const char *results, *obs_style;
     int64_t turns, top_k, obs_tokens, seed;
     double temperature;
 } tn_agent_args;
 
-enum { TN_AGENT_OPTS = 14 };
+enum { TN_AGENT_OPTS_OWN = 11, TN_AGENT_OPTS = TN_AGENT_OPTS_OWN + TN_POLICY_OPTS };
 
 /* Set the defaults and fill opts[TN_AGENT_OPTS]. Returns TN_AGENT_OPTS. */
 size_t tn_agent_options(tn_agent_args *args, tn_opt *opts);

@@ -22,6 +22,7 @@ size_t tn_query_options(tn_query_args *a, tn_opt *opts) {
         .weight = (double)d.weight_dense,
         .as_of = d.as_of,
         .since = d.since,
+        .rerank_depth = (int64_t)d.rerank_depth,
     };
     const tn_opt all[TN_QUERY_OPTS] = {
         {"mode", 'm', TN_OPT_STRING, &a->mode, "MODE",
@@ -35,9 +36,28 @@ size_t tn_query_options(tn_query_args *a, tn_opt *opts) {
         {"since", 0, TN_OPT_TIME, &a->since, "DATE", "only passages dated at or after this"},
         {"where", 'w', TN_OPT_LIST, &a->where, "FIELD=VALUE",
          "only passages with this metadata, source, doc_id or title; may be repeated"},
+        {"reranker", 0, TN_OPT_STRING, &a->reranker, "PATH",
+         "order the first hits anew with the cross-encoder in this folder"},
+        {"rerank-depth", 0, TN_OPT_INT, &a->rerank_depth, "N",
+         "hits the re-ranker looks at (default 50)"},
+        {"rerank-ms", 0, TN_OPT_INT, &a->rerank_ms, "MS",
+         "stop re-ranking after this time and keep the order of the rest"},
     };
     memcpy(opts, all, sizeof all);
     return TN_QUERY_OPTS;
+}
+
+tern_status tn_query_opts_load(const tn_cli *cli, tn_query_args *a, tern_search_opts *out,
+                               tern_error *err) {
+    if (!a->reranker) return TERN_OK;
+    tern_status st = tern_reranker_open(a->reranker, &cli->host, &a->opened, err);
+    out->reranker = a->opened;
+    return st;
+}
+
+void tn_query_opts_close(tn_query_args *a) {
+    tern_reranker_free(a->opened);
+    a->opened = NULL;
 }
 
 int tn_query_opts_from(const tn_cli *cli, const tn_query_args *a, tern_search_opts *out) {
@@ -48,6 +68,9 @@ int tn_query_opts_from(const tn_cli *cli, const tn_query_args *a, tern_search_op
         return tn_cli_usage(cli, "option '--mode': '%s' is not bm25, dense or hybrid", a->mode);
     if (a->k1 < 0 || a->b < 0 || a->b > 1 || a->weight < 0)
         return tn_cli_usage(cli, "--k1 and --weight must be 0 or more, --b between 0 and 1");
+    if (a->rerank_depth < 1 || a->rerank_depth > 100000 || a->rerank_ms < 0 ||
+        a->rerank_ms > INT32_MAX)
+        return tn_cli_usage(cli, "--rerank-depth must be within 1 to 100000, --rerank-ms positive");
     for (size_t i = 0; i < a->where.n; i++)
         if (!strchr(a->where.items[i], '=') || a->where.items[i][0] == '=')
             return tn_cli_usage(cli, "option '--where': '%s' is not FIELD=VALUE",
@@ -60,5 +83,7 @@ int tn_query_opts_from(const tn_cli *cli, const tn_query_args *a, tern_search_op
     out->since = a->since;
     out->where = a->where.items;
     out->n_where = a->where.n;
+    out->rerank_depth = (size_t)a->rerank_depth;
+    out->rerank_budget_ms = (uint32_t)a->rerank_ms;
     return -1;
 }

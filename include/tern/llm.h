@@ -1,8 +1,9 @@
-/* llm.h - a policy written by a language model behind any OpenAI-compatible server
- * (llama.cpp, vLLM, Ollama, SGLang, hosted ones): POST .../v1/chat/completions. */
+/* llm.h - policies written by a language model: one behind any OpenAI-compatible server (llama.cpp,
+ * vLLM, Ollama, SGLang, hosted ones) by POST .../v1/chat/completions, or one of this machine. */
 #ifndef TERN_LLM_H
 #define TERN_LLM_H
 #include "tern/agent.h"
+#include "tern/model.h"
 #include <stdbool.h>
 
 #ifdef __cplusplus
@@ -30,6 +31,27 @@ TERN_API tern_llm_opts tern_llm_defaults(void);
  * babbles on), NOMEM. Errors here: ARG (URL or key unusable), NOMEM. */
 TERN_API TERN_MUST_USE tern_status tern_policy_llm(const tern_llm_opts *opts, tern_policy **out,
                                                    tern_error *err);
+
+/* ---- a model of this machine ---- */
+
+typedef struct tern_model_policy_opts {
+    uint32_t max_tokens;  /* written per turn; default 500 */
+    tern_weights weights; /* default bf16 */
+    const char *chat;     /* chat format by name (tern/chat.h); "none": plain text; NULL: as the
+                             folder says, plain text if it says nothing */
+    const char *prompt;   /* the rules in the words a checkpoint was trained with; {question} is
+                             replaced. NULL: ours. Borrowed for the call */
+} tern_model_policy_opts;
+TERN_API tern_model_policy_opts tern_model_policy_defaults(void);
+
+/* The decoder in folder `dir` (tern/model.h) writes the searches and the answer, on this machine.
+ *   opts  NULL: the defaults        host  progress of loading, threads; may be NULL
+ * Errors: those of tern_model_open; UNSUPPORTED (it writes no text, has no tokenizer, or a chat
+ * format that is not known); ARG (opts). When asked: LIMIT (the transcript outgrew the context). */
+TERN_API TERN_MUST_USE tern_status tern_policy_model(const char *dir,
+                                                     const tern_model_policy_opts *opts,
+                                                     const tern_host *host, tern_policy **out,
+                                                     tern_error *err);
 
 #ifdef __cplusplus
 }

@@ -90,7 +90,7 @@ refused 1 'broken.json' "$tern" train ccs ix q.jsonl --start broken.json -o r
 refused 2 'needs questions with' "$tern" train ccs ix one.jsonl --reward gold-recall -o r
 refused 1 'another run' "$tern" train ccs ix q.jsonl --seed 9 -o whole
 refused 2 'no method' "$tern" train nothing q.jsonl
-refused 2 'not embedded, llm or a policy file' "$tern" ask ix --policy none.json who
+refused 2 'not embedded, llm, a policy file or the folder of a model' "$tern" ask ix --policy none.json who
 refused 1 'broken.json' "$tern" ask ix --policy broken.json who
 refused 4 'nowhere' "$tern" train ccs nowhere q.jsonl
 "$tern" train ccs ix one.jsonl --steps 2 -o one -q >out || fail "one question in another language"

@@ -1,5 +1,5 @@
 /* The operation that docs/GRAPH.md adds. */
-#include "docs/adding/op_log_cosh.h"
+#include "docs/examples/op_log_cosh.h"
 #include "tests/grad/gradcheck.h"
 
 OP(f_log_cosh, tern_log_cosh(g, in[0]))

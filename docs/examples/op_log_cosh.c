@@ -1,7 +1,7 @@
 /* op_log_cosh.c - y = log cosh x, a smooth |x|: the operation that docs/GRAPH.md adds.
  *   dx = dy tanh x
  * Written as |x| + log1p(e^(-2|x|)) - log 2, which no large x overflows. */
-#include "docs/adding/op_log_cosh.h"
+#include "docs/examples/op_log_cosh.h"
 #include "core/graph/each.h"
 #include <math.h>
 
