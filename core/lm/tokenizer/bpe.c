@@ -3,7 +3,11 @@
  *
  * Short words are scanned for the best pair each round; long ones keep a heap of pairs, so that
  * 100 kB without a space take n log n. A word's ids depend on its bytes alone, so each encoder
- * remembers the last words it saw, one per cache line, replaced on collision. */
+ * remembers the last words it saw, one per cache line, replaced on collision.
+ *
+ * Vocabularies made by SentencePiece take a whole text for one word, U+2581 being its spaces. Where
+ * no merge makes a piece with another character before a U+2581, none can reach across such a
+ * place: merging the parts alone gives the same ids, and words can be remembered there too. */
 #include "core/lm/tokenizer/chars.h"
 #include "core/lm/tokenizer/tokenizer_priv.h"
 #include <stdio.h>
@@ -133,6 +137,20 @@ static tern_status index_piece(tern_tokenizer *t, int32_t id, tn_buf *bytes, ter
     return TERN_OK;
 }
 
+#define MARK "\xE2\x96\x81" /* U+2581 */
+
+/* The next place after `at` with a U+2581 behind another character, or n. */
+static size_t next_cut(const char *s, size_t n, size_t at) {
+    bool was_mark = true;
+    while (at < n) {
+        bool mark = n - at >= 3 && memcmp(s + at, MARK, 3) == 0;
+        if (mark && !was_mark) return at;
+        was_mark = mark;
+        at += mark ? 3 : 1;
+    }
+    return n;
+}
+
 tern_status tn_bpe_finish(tern_tokenizer *t, tern_error *err) {
     tn_bpe *b = &t->bpe;
     size_t size = (size_t)t->vocab.size;
@@ -150,9 +168,19 @@ tern_status tn_bpe_finish(tern_tokenizer *t, tern_error *err) {
     for (size_t id = 0; id < size && st == TERN_OK; id++)
         st = index_piece(t, (int32_t)id, &bytes, err);
     tn_buf_deinit(&bytes);
-    b->all_bytes = true;
-    for (int i = 0; i < 256; i++) b->all_bytes &= b->byte_id[i] >= 0;
-    b->memo_ok = b->byte_level && b->all_bytes;
+    for (int i = 0; i < 256 && !b->byte_level; i++)
+        if (b->byte_id[i] >= 0) b->id_len[b->byte_id[i]] = 1;
+    bool all_bytes = true, keeps = b->unk >= 0; /* no character is ever dropped */
+    for (int i = 0; i < 256; i++) all_bytes &= b->byte_id[i] >= 0;
+    keeps |= b->byte_fallback && all_bytes;
+    b->cuts =
+        keeps && !b->byte_level && !b->ignore_merges && tn_vocab_find(&t->vocab, MARK, 3) >= 0;
+    for (uint32_t i = 0; i <= b->merges_mask && b->cuts; i++) {
+        size_t n;
+        if (b->merges[i].rank == NO_RANK) continue;
+        const char *piece = tn_vocab_piece(&t->vocab, b->merges[i].id, &n);
+        b->cuts = next_cut(piece, n, 0) == n;
+    }
     return st;
 }
 
@@ -370,6 +398,12 @@ static inline struct tn_memo_entry *memo_slot(tn_encoder *e, const char *s, size
 }
 
 static void recall(tn_encoder *e, const tn_stretch *w, const struct tn_memo_entry *m) {
+    tern_tokens *out = e->out;
+    if (!e->opts->spans && out->cap - out->n >= MEMO_IDS) {
+        memcpy(out->ids + out->n, m->ids, sizeof m->ids); /* all eight: a fixed length is faster */
+        out->n += m->n_ids;
+        return;
+    }
     size_t at = 0;
     for (int i = 0; i < m->n_ids; i++) {
         size_t len = e->t->bpe.id_len[m->ids[i]];
@@ -378,8 +412,20 @@ static void recall(tn_encoder *e, const tn_stretch *w, const struct tn_memo_entr
     }
 }
 
-void tn_bpe_encode(tn_encoder *e, const tn_stretch *w) {
-    if (!e->memo || w->n > MEMO_BYTES) {
+/* Worth remembering: few ids, which cover the word byte by byte (so not if it has an unknown). */
+static bool memorable(const tn_encoder *e, size_t n, const int32_t *ids, size_t n_ids) {
+    const tn_bpe *b = &e->t->bpe;
+    size_t covered = 0;
+    if (e->st != TERN_OK || n_ids > MEMO_IDS) return false;
+    for (size_t i = 0; i < n_ids; i++) {
+        if (ids[i] == b->unk) return false;
+        covered += b->id_len[ids[i]];
+    }
+    return covered == n;
+}
+
+static void encode_part(tn_encoder *e, const tn_stretch *w) {
+    if (w->n > MEMO_BYTES) {
         encode_word(e, w);
         return;
     }
@@ -392,9 +438,21 @@ void tn_bpe_encode(tn_encoder *e, const tn_stretch *w) {
     size_t first = e->out->n;
     encode_word(e, w);
     size_t n_ids = e->out->n - first;
-    if (e->st != TERN_OK || n_ids > MEMO_IDS) return;
+    if (!memorable(e, w->n, e->out->ids + first, n_ids)) return;
     memcpy(m->key, key, sizeof m->key);
     memcpy(m->ids, e->out->ids + first, n_ids * sizeof *m->ids);
     m->len = (uint8_t)w->n;
     m->n_ids = (uint8_t)n_ids;
+}
+
+void tn_bpe_encode(tn_encoder *e, const tn_stretch *w) {
+    if (!e->t->bpe.cuts) {
+        encode_part(e, w);
+        return;
+    }
+    for (size_t at = 0, end; at < w->n && e->st == TERN_OK; at = end) {
+        end = next_cut(w->s, w->n, at);
+        tn_stretch part = tn_stretch_cut(w, at, end);
+        encode_part(e, &part);
+    }
 }

@@ -16,9 +16,9 @@ tn_encoder *tn_encoder_take(const tern_tokenizer *tokenizer) {
     e = tn_calloc(1, sizeof *e);
     if (!e) return NULL;
     e->t = t;
-    if (t->model == TN_MODEL_BPE && t->bpe.memo_ok) e->memo = tn_calloc(1, tn_memo_bytes());
+    if (t->model == TN_MODEL_BPE) e->memo = tn_calloc(1, tn_memo_bytes());
     e->regex = tn_regex_scratch_new();
-    if (e->regex && (e->memo || t->model != TN_MODEL_BPE || !t->bpe.memo_ok)) return e;
+    if (e->regex && (e->memo || t->model != TN_MODEL_BPE)) return e;
     tn_encoder_free(e);
     return NULL;
 }

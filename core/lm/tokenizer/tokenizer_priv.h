@@ -121,10 +121,10 @@ typedef struct tn_merge {
 
 typedef struct tn_bpe {
     bool byte_level, byte_fallback, fuse_unk, ignore_merges;
-    bool memo_ok;         /* byte level, every byte known: a word's ids depend on its bytes alone */
-    int32_t unk;          /* -1: none */
-    int32_t byte_id[256]; /* byte level: the byte's symbol; byte fallback: <0xXX>; -1: none */
-    bool all_bytes;       /* no -1 above */
+    bool cuts;             /* words can be cut before U+2581: see bpe.c */
+    int32_t unk;           /* -1: none */
+    int32_t byte_id[256];  /* byte level: the byte's symbol; byte fallback: <0xXX>; -1: none */
+    bool all_bytes;        /* no -1 above */
     int32_t ascii_id[128]; /* not byte level: the character's symbol, or -1 */
     tn_merge *merges;      /* open addressing */
     uint32_t merges_mask;  /* slots - 1 */
