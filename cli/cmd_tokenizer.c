@@ -38,7 +38,7 @@ static size_t options(tn_opt *opts, size_t cap) {
         {"output", 'o', TN_OPT_STRING, &args.output, "FILE", "train: the model to write"},
         {"vocab", 0, TN_OPT_INT, &args.vocab, "N", "train: pieces in all (default 8000)"},
         {"coverage", 0, TN_OPT_FLOAT, &args.coverage, "SHARE",
-         "train: share of the characters that get pieces (default 0.9995)"},
+         "train: share of the characters that get pieces, 0.98 to 1 (default 0.9995)"},
         {"no-bytes", 0, TN_OPT_FLAG, &args.no_bytes, NULL,
          "train: other characters are <unk>, not bytes"},
         {"max-lines", 0, TN_OPT_INT, &args.max_lines, "N",

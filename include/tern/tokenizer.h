@@ -121,7 +121,7 @@ TERN_API const char *tern_tokenizer_chat_template(const tern_tokenizer *t);
 
 typedef struct tern_tokenizer_train_opts {
     int vocab_size;            /* pieces, the special ones included; >= 300 with byte_fallback */
-    double character_coverage; /* share of the corpus' characters that get pieces, (0, 1] */
+    double character_coverage; /* share of the corpus' characters that get pieces, 0.98 to 1 */
     bool byte_fallback;        /* unknown characters become bytes instead of <unk> */
     uint64_t max_sentences;    /* lines to learn from, drawn evenly; 0: all */
 } tern_tokenizer_train_opts;

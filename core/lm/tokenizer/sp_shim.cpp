@@ -2,6 +2,7 @@
 #include "core/lm/tokenizer/sp_shim.h"
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <new>
 #include <sentencepiece_processor.h>
 #include <sentencepiece_trainer.h>
@@ -14,7 +15,11 @@ struct tn_sp_lib {
 
 namespace {
 
+// The library writes "file(line) [condition] message": the reader wants the message, if there is
+// one.
 tn_sp_result refused(const char *message, char *why, size_t why_cap) {
+    const char *end = std::strrchr(message, ']');
+    if (end && end[1] == ' ' && end[2]) message = end + 2;
     std::snprintf(why, why_cap, "%s", message);
     return TN_SP_REFUSED;
 }

@@ -90,8 +90,8 @@ static tern_status check(const tern_tokenizer_train_opts *o, size_t n_paths, ter
     if (o->vocab_size < least || o->vocab_size > VOCAB_MAX)
         return tern_fail(err, TERN_ERR_ARG, 0, "a vocabulary of %d is not within %d to %d",
                          o->vocab_size, least, VOCAB_MAX);
-    if (!(o->character_coverage > 0 && o->character_coverage <= 1))
-        return tern_fail(err, TERN_ERR_ARG, 0, "a character coverage of %g is not within (0, 1]",
+    if (!(o->character_coverage >= 0.98 && o->character_coverage <= 1))
+        return tern_fail(err, TERN_ERR_ARG, 0, "a character coverage of %g is not within 0.98 to 1",
                          o->character_coverage);
     if (n_paths == 0) return tern_fail(err, TERN_ERR_ARG, 0, "no text to learn from");
     return TERN_OK;
