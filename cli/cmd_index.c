@@ -18,7 +18,7 @@ static size_t table(index_args *a, tn_opt *opts, size_t cap) {
         {"format", 'f', TN_OPT_STRING, a ? &a->opts.format : NULL, "F",
          "read every input as jsonl, tsv, csv, md, html, pdf or txt"},
         {"embedder", 0, TN_OPT_STRING, a ? &a->opts.embedder : NULL, "NAME",
-         "vectors for dense search: lsa (default) or none"},
+         "vectors for dense search: lsa (default), none, or the folder of an encoder"},
         {"vectors", 0, TN_OPT_STRING, a ? &a->opts.vectors : NULL, "KIND",
          "how vectors are searched: flat (default), ivf or hnsw"},
         {"chunk-tokens", 0, TN_OPT_INT, a ? &a->chunk_tokens : NULL, "N",
@@ -99,10 +99,16 @@ const tn_command tn_cmd_index = {
         "A line or file that cannot be used is named on stderr as file:line: what, counted, and\n"
         "skipped; the first 20 are shown, with -v all. --strict stops at the first.\n"
         "\n"
-        "Language, embedder and kind of vectors are chosen when the index is made.",
+        "Language, embedder and kind of vectors are chosen when the index is made. With "
+        "--embedder\n"
+        "FOLDER a neural encoder (BERT, XLM-R, sentence-transformers; see tern help model) makes\n"
+        "the vectors: each text is embedded once, and a build that was stopped goes on from "
+        "there.\n"
+        "The index remembers the folder and refuses the vectors of another model.",
     .run = run,
     .options = options,
     .examples = "tern index ix docs/ notes.md\n"
                 "tern index ix corpus.jsonl --language german\n"
+                "tern index ix docs/ --embedder models/all-MiniLM-L6-v2\n"
                 "zcat dump.jsonl.gz | tern index ix -",
 };

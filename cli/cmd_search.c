@@ -253,5 +253,7 @@ const tn_command tn_cmd_search = {
     .options = options,
     .examples = "tern search docs.tern how are segments merged\n"
                 "tern search docs.tern '\"two writers\" lock' -k 3 --explain\n"
+                "tern search docs.tern tidal gauges --reranker models/ms-marco-MiniLM-L6 "
+                "--rerank-depth 30\n"
                 "tern search news.tern prime minister --as-of 2019-06 --where lang=en --json",
 };
