@@ -1,10 +1,12 @@
 /* attention_paged.c - attention over a paged key-value cache: what generation runs.
  * Lanes (attention_priv.h) are new rows x the query heads of one kv head: the cache is read once
- * for all of them. Keys are cut at multiples of TILE, of the page and of SPAN, counted from the
- * start of the sequence, never from what a call asks for; a span gives a part (largest score, sum,
- * weighted values) and parts are combined in order. A key that a lane does not see adds exact
- * zeros. So a row's bits depend on its own keys alone, and spans of a long context may be shared
- * among the cores or walked by one, whichever suits, with the same result. */
+ * for all of them. A unit of work is a block of lanes of one kv head; of decoding, where lanes are
+ * few, of up to HEADS kv heads at once, so that the cache is read as it lies. Keys are cut at
+ * multiples of TILE, of the page and of SPAN, counted from the start of the sequence, never from
+ * what a call asks for; a span gives a part (largest score, sum, weighted values) and parts are
+ * combined in order. A key that a lane does not see adds exact zeros. So a row's bits depend on its
+ * own keys alone, and spans of a long context may be shared among the cores or walked by one,
+ * whichever suits, with the same result. */
 #include "core/kernels/attention_priv.h"
 #include "core/kernels/kernels.h"
 #include <float.h>
@@ -15,6 +17,7 @@
 enum {
     TILE = TN_TILE,
     SPAN = 512,        /* keys: 256 KiB of f32 keys and values at head_dim 64 */
+    HEADS = 8,         /* kv heads of a unit, at most */
     UNITS_A_THREAD = 4 /* with fewer, spans are shared out */
 };
 
@@ -26,17 +29,18 @@ typedef struct job {
     tn_dtype cache_type;
     size_t *units; /* [n_queries + 1] units before each query */
     size_t *spans; /* [n_units + 1] spans before each unit */
-    size_t n_part; /* floats of a part: top, total [TILE], o [head_dim, TILE] */
+    size_t n_part; /* floats of a part, for each kv head: top, total [TILE], o [head_dim, TILE] */
     float *parts;  /* [spans] when they are shared out */
     float *scratch;
     size_t n_scratch; /* floats of one worker */
 } job;
 
-/* A unit: up to TILE lanes of one query and kv head. */
+/* A unit: up to TILE lanes of one query, for some kv heads. */
 typedef struct unit {
     const tn_attention_query *query;
-    size_t kv, lane, n_lanes; /* lane: the first, counted row by row over the group */
-    tn_key_range keys;        /* that any of the lanes sees */
+    size_t kv, n_kv;      /* kv heads */
+    size_t lane, n_lanes; /* lane: the first, counted row by row over the group */
+    tn_key_range keys;    /* that any of the lanes sees */
 } unit;
 
 static tn_key_range keys_of_lane(const job *j, const unit *u, size_t lane) {
@@ -47,6 +51,17 @@ static tn_key_range keys_of_lane(const job *j, const unit *u, size_t lane) {
 
 static size_t lane_blocks(const job *j, const tn_attention_query *q) {
     return (q->n_rows * j->group + TILE - 1) / TILE;
+}
+
+/* kv heads of each unit of a query */
+static size_t kv_heads(const job *j, const tn_attention_query *q) {
+    if (q->n_rows * j->group > TN_LANES) return 1;
+    return j->s->n_kv_heads < HEADS ? j->s->n_kv_heads : HEADS;
+}
+
+static size_t units_of_query(const job *j, const tn_attention_query *q) {
+    size_t n = kv_heads(j, q);
+    return (j->s->n_kv_heads + n - 1) / n * lane_blocks(j, q);
 }
 
 /* The i of cuts[i] <= at < cuts[i + 1]. */
@@ -66,7 +81,9 @@ static unit unit_of(const job *j, size_t index) {
     size_t i = find_cut(j->units, j->n_queries, index);
     const tn_attention_query *q = &j->queries[i];
     size_t n_blocks = lane_blocks(j, q), rest = index - j->units[i];
-    unit u = {.query = q, .kv = rest / n_blocks, .lane = rest % n_blocks * TILE};
+    unit u = {.query = q, .n_kv = kv_heads(j, q), .lane = rest % n_blocks * TILE};
+    u.kv = rest / n_blocks * u.n_kv;
+    if (u.n_kv > j->s->n_kv_heads - u.kv) u.n_kv = j->s->n_kv_heads - u.kv;
     size_t left = q->n_rows * j->group - u.lane;
     u.n_lanes = left < TILE ? left : TILE;
     u.keys.begin = keys_of_lane(j, &u, 0).begin;
@@ -74,23 +91,33 @@ static unit unit_of(const job *j, size_t index) {
     return u;
 }
 
-static size_t at_of_lane(const job *j, const unit *u, size_t lane) {
-    size_t row = (u->lane + lane) / j->group, head = u->kv * j->group + (u->lane + lane) % j->group;
+/* Where in q and o a lane of the unit's kv head number h lies. */
+static size_t at_of_lane(const job *j, const unit *u, size_t h, size_t lane) {
+    size_t row = (u->lane + lane) / j->group;
+    size_t head = (u->kv + h) * j->group + (u->lane + lane) % j->group;
     return row * j->s->q_stride + head * j->s->head_dim;
 }
 
-/* Keys or values [key, key + n) of one page, as f32 rows *stride apart. */
-static const float *cache_rows(const job *j, const unit *u, const void *const *pages, size_t key,
-                               size_t n, float *buffer, size_t *stride) {
-    size_t d = j->s->head_dim, width = j->s->n_kv_heads * d;
-    size_t at = key % j->page_tokens * width + u->kv * d;
+/* Keys or values [key, key + n) of one page, as f32 rows [n, n_kv, head_dim]. Copied even when they
+ * are f32: rows of one head lie a power of two apart, and would push each other out of L1. */
+static void copy_rows(const job *j, const unit *u, const void *const *pages, size_t key, size_t n,
+                      float *rows) {
+    size_t d = j->s->head_dim, step = j->s->n_kv_heads * d, length = u->n_kv * d;
+    size_t at = key % j->page_tokens * step + u->kv * d;
     const void *page = pages[key / j->page_tokens];
-    *stride = width;
-    if (j->cache_type == TN_F32) return (const float *)page + at;
-    *stride = d;
-    for (size_t i = 0; i < n; i++)
-        j->k->f32_from_bf16(buffer + i * d, (const tn_bf16 *)page + at + i * width, d);
-    return buffer;
+    if (length == step) length *= n, n = 1; /* all heads: one run */
+    for (size_t i = 0; i < n; i++, at += step, rows += length)
+        if (j->cache_type == TN_F32)
+            memcpy(rows, (const float *)page + at, length * sizeof *rows);
+        else
+            j->k->f32_from_bf16(rows, (const tn_bf16 *)page + at, length);
+}
+
+/* Keys from `key` to the next cut: of the page, of TILE in it, or the end. */
+static size_t block_keys(const job *j, size_t key, size_t end) {
+    size_t in_page = key % j->page_tokens, n = TILE - in_page % TILE;
+    if (n > j->page_tokens - in_page) n = j->page_tokens - in_page;
+    return n < end - key ? n : end - key;
 }
 
 static void hide_keys(const job *j, const unit *u, size_t key, size_t n, float *score) {
@@ -103,83 +130,101 @@ static void hide_keys(const job *j, const unit *u, size_t key, size_t n, float *
     }
 }
 
-/* The part of the unit's keys in [begin, end), a span. */
-static void span_part(const job *j, const unit *u, size_t begin, size_t end, float *part,
+static float *part_of(const job *j, float *parts, size_t h) {
+    return parts + h * (j->s->head_dim + 2) * TILE;
+}
+
+static void start_parts(const job *j, const unit *u, float *parts, float *q) {
+    size_t d = j->s->head_dim, lanes = tn_attention_lanes(u->n_lanes);
+    for (size_t h = 0; h < u->n_kv; h++, q += d * TILE) {
+        float *top = part_of(j, parts, h), *total = top + TILE;
+        memset(total, 0, (d + 1) * TILE * sizeof *total);
+        for (size_t l = 0; l < lanes; l++) top[l] = -FLT_MAX;
+        for (size_t c = 0; c < d; c++)
+            for (size_t l = u->n_lanes; l < lanes; l++) q[c * TILE + l] = 0;
+        for (size_t l = 0; l < u->n_lanes; l++) {
+            const float *row = u->query->q + at_of_lane(j, u, h, l);
+            for (size_t c = 0; c < d; c++) q[c * TILE + l] = row[c] * j->s->scale;
+        }
+    }
+}
+
+/* The parts of the unit's heads for its keys in [begin, end), a span. */
+static void span_part(const job *j, const unit *u, size_t begin, size_t end, float *parts,
                       float *scratch) {
     const tn_attention_shape *s = j->s;
     const tn_attention_kernels *k = j->k->attention;
-    size_t d = s->head_dim, lanes = tn_attention_lanes(u->n_lanes), stride;
-    float *top = part, *total = part + TILE, *o = part + 2 * TILE;
-    float *score = scratch, *shrink = score + TILE * TILE, *q = shrink + TILE, *rows = q + d * TILE;
-    memset(q, 0, d * TILE * sizeof *q);
-    for (size_t l = 0; l < u->n_lanes; l++) {
-        const float *row = u->query->q + at_of_lane(j, u, l);
-        for (size_t c = 0; c < d; c++) q[c * TILE + l] = row[c] * s->scale;
-    }
-    for (size_t l = 0; l < lanes; l++) top[l] = -FLT_MAX, total[l] = 0;
-    memset(o, 0, d * TILE * sizeof *o);
+    size_t d = s->head_dim, lanes = tn_attention_lanes(u->n_lanes), width = u->n_kv * d;
+    float *score = scratch, *shrink = score + TILE * TILE, *q = shrink + TILE;
+    float *keys = q + width * TILE, *values = keys + width * TILE;
+    start_parts(j, u, parts, q);
     for (size_t key = begin, n; key < end; key += n) {
-        size_t in_page = key % j->page_tokens;
-        n = TILE - in_page % TILE;
-        if (n > j->page_tokens - in_page) n = j->page_tokens - in_page;
-        if (n > end - key) n = end - key;
+        n = block_keys(j, key, end);
         if (key + n <= u->keys.begin) continue;
-        const float *x = cache_rows(j, u, u->query->k_pages, key, n, rows, &stride);
-        k->mul(&(tn_attention_product){.c = score,
-                                       .ldc = TILE,
-                                       .a = x,
-                                       .a_row = stride,
-                                       .a_k = 1,
-                                       .b = q,
-                                       .ldb = TILE,
-                                       .rows = n,
-                                       .k = d,
-                                       .lanes = lanes});
-        for (size_t i = 0; i < n && s->softcap > 0; i++)
-            k->cap_scores(score + i * TILE, lanes, s->softcap);
-        hide_keys(j, u, key, n, score);
-        k->softmax_step(score, n, lanes, top, total, shrink);
-        k->scale_lanes(o, d, lanes, shrink);
-        x = cache_rows(j, u, u->query->v_pages, key, n, rows, &stride);
-        k->mul(&(tn_attention_product){.c = o,
-                                       .ldc = TILE,
-                                       .a = x,
-                                       .a_row = 1,
-                                       .a_k = stride,
-                                       .b = score,
-                                       .ldb = TILE,
-                                       .rows = d,
-                                       .k = n,
-                                       .lanes = lanes,
-                                       .add = true});
+        copy_rows(j, u, u->query->k_pages, key, n, keys);
+        copy_rows(j, u, u->query->v_pages, key, n, values);
+        for (size_t h = 0; h < u->n_kv; h++) {
+            float *top = part_of(j, parts, h), *total = top + TILE, *o = total + TILE;
+            k->mul(&(tn_attention_product){.c = score,
+                                           .ldc = TILE,
+                                           .a = keys + h * d,
+                                           .a_row = width,
+                                           .a_k = 1,
+                                           .b = q + h * d * TILE,
+                                           .ldb = TILE,
+                                           .rows = n,
+                                           .k = d,
+                                           .lanes = lanes});
+            for (size_t i = 0; i < n && s->softcap > 0; i++)
+                k->cap_scores(score + i * TILE, lanes, s->softcap);
+            hide_keys(j, u, key, n, score);
+            k->softmax_step(score, n, lanes, top, total, shrink);
+            k->scale_lanes(o, d, lanes, shrink);
+            k->mul(&(tn_attention_product){.c = o,
+                                           .ldc = TILE,
+                                           .a = values + h * d,
+                                           .a_row = 1,
+                                           .a_k = width,
+                                           .b = score,
+                                           .ldb = TILE,
+                                           .rows = d,
+                                           .k = n,
+                                           .lanes = lanes,
+                                           .add = true});
+        }
     }
 }
 
-/* Fold a later part into the first; the later one is used up. */
-static void combine(const job *j, size_t n_lanes, float *first, float *later) {
+/* Fold later parts into the first; the later ones are used up. */
+static void combine(const job *j, const unit *u, float *firsts, float *laters) {
     const tn_attention_kernels *k = j->k->attention;
-    size_t d = j->s->head_dim, lanes = tn_attention_lanes(n_lanes);
-    float *top = first, *total = first + TILE, *o = first + 2 * TILE;
-    for (size_t l = 0; l < lanes; l++) {
-        float m = later[l] > top[l] ? later[l] : top[l];
-        float a = top[l] - m, b = later[l] - m;
-        j->k->exp(&a, &a, 1);
-        j->k->exp(&b, &b, 1);
-        total[l] = total[l] * a + later[TILE + l] * b;
-        top[l] = m;
-        later[l] = b;
-        later[TILE + l] = a;
+    size_t d = j->s->head_dim, lanes = tn_attention_lanes(u->n_lanes);
+    for (size_t h = 0; h < u->n_kv; h++) {
+        float *top = part_of(j, firsts, h), *total = top + TILE, *o = total + TILE;
+        float *top2 = part_of(j, laters, h), *total2 = top2 + TILE, *o2 = total2 + TILE;
+        for (size_t l = 0; l < lanes; l++) {
+            float m = top2[l] > top[l] ? top2[l] : top[l];
+            float a = top[l] - m, b = top2[l] - m;
+            j->k->exp(&a, &a, 1);
+            j->k->exp(&b, &b, 1);
+            total[l] = total[l] * a + total2[l] * b;
+            top[l] = m;
+            top2[l] = b; /* what both are scaled by */
+            total2[l] = a;
+        }
+        k->scale_lanes(o, d, lanes, total2);
+        k->scale_lanes(o2, d, lanes, top2);
+        for (size_t c = 0; c < d * TILE; c += TILE) j->k->add(o + c, o + c, o2 + c, lanes);
     }
-    k->scale_lanes(o, d, lanes, later + TILE);
-    k->scale_lanes(later + 2 * TILE, d, lanes, later);
-    for (size_t c = 0; c < d; c++)
-        j->k->add(o + c * TILE, o + c * TILE, later + (c + 2) * TILE, lanes);
 }
 
-static void write_out(const job *j, const unit *u, const float *part) {
-    for (size_t l = 0; l < u->n_lanes; l++) {
-        float *o = u->query->o + at_of_lane(j, u, l), by = 1 / part[TILE + l];
-        for (size_t c = 0; c < j->s->head_dim; c++) o[c] = part[(c + 2) * TILE + l] * by;
+static void write_out(const job *j, const unit *u, float *parts) {
+    for (size_t h = 0; h < u->n_kv; h++) {
+        const float *total = part_of(j, parts, h) + TILE, *o = total + TILE;
+        for (size_t l = 0; l < u->n_lanes; l++) {
+            float *out = u->query->o + at_of_lane(j, u, h, l), by = 1 / total[l];
+            for (size_t c = 0; c < j->s->head_dim; c++) out[c] = o[c * TILE + l] * by;
+        }
     }
 }
 
@@ -196,7 +241,7 @@ static void whole_units(void *arg, size_t begin, size_t end, int worker) {
         for (size_t span = start; span * SPAN < u.keys.end; span++) {
             float *part = span == start ? first : later;
             span_part(j, &u, span * SPAN, span_end(&u, span), part, later + j->n_part);
-            if (part == later) combine(j, u.n_lanes, first, later);
+            if (part == later) combine(j, &u, first, later);
         }
         write_out(j, &u, first);
     }
@@ -220,7 +265,7 @@ static void join_spans(void *arg, size_t begin, size_t end, int worker) {
         unit u = unit_of(j, i);
         float *first = j->parts + j->spans[i] * j->n_part;
         for (size_t span = j->spans[i] + 1; span < j->spans[i + 1]; span++)
-            combine(j, u.n_lanes, first, j->parts + span * j->n_part);
+            combine(j, &u, first, j->parts + span * j->n_part);
         write_out(j, &u, first);
     }
 }
@@ -244,7 +289,7 @@ static bool count_work(job *j) {
     j->units = tn_calloc(j->n_queries + 1, sizeof *j->units);
     if (!j->units) return false;
     for (size_t i = 0; i < j->n_queries; i++)
-        j->units[i + 1] = j->units[i] + lane_blocks(j, &j->queries[i]) * j->s->n_kv_heads;
+        j->units[i + 1] = j->units[i] + units_of_query(j, &j->queries[i]);
     size_t n_units = j->units[j->n_queries];
     j->spans = tn_calloc(n_units + 1, sizeof *j->spans);
     if (!j->spans) return false;
@@ -267,13 +312,16 @@ tern_status tn_attention_paged(tn_pool *pool, const tn_attention_shape *shape,
              .n_queries = n_queries,
              .page_tokens = page_tokens,
              .group = shape->n_heads / shape->n_kv_heads,
-             .cache_type = cache_type,
-             .n_part = (d + 2) * TILE};
+             .cache_type = cache_type};
+    size_t heads = 1; /* of the widest unit */
+    for (size_t i = 0; i < n_queries; i++)
+        if (kv_heads(&j, &queries[i]) > heads) heads = kv_heads(&j, &queries[i]);
+    j.n_part = heads * (d + 2) * TILE;
     void *scratch = NULL, *parts = NULL;
     bool ok = count_work(&j);
     size_t n_units = ok ? j.units[n_queries] : 0, n_spans = ok ? j.spans[n_units] : 0;
     bool share = n_threads > 1 && n_units < UNITS_A_THREAD * n_threads && n_spans > n_units;
-    j.n_scratch = 2 * j.n_part + TILE * TILE + TILE + 2 * d * TILE;
+    j.n_scratch = 2 * j.n_part + TILE * TILE + TILE + 3 * heads * d * TILE;
     if (ok) j.scratch = tn_attention_scratch(n_threads, j.n_scratch, &scratch);
     if (ok && share) j.parts = tn_attention_scratch(n_spans, j.n_part, &parts);
     if (!j.scratch || (share && !j.parts)) {
