@@ -62,7 +62,7 @@ static const char *golden(const char *name) {
 
 static const char *const models[] = {"llama3",      "mistral",     "qwen2",      "qwen3",
                                      "gemma3",      "llama-score", "bert-pairs", "bert-tokens",
-                                     "bert-masked", "xlmr-masked", "roberta"};
+                                     "bert-masked", "xlmr-masked", "roberta",    "bert-sentence"};
 enum { N_MODELS = sizeof models / sizeof *models };
 
 TEST(in_f32_every_switch_of_the_families_gives_the_independent_numbers) {

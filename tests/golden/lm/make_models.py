@@ -361,6 +361,9 @@ MODELS = {
                     intermediate_size=18, num_attention_heads=7, type_vocab_size=1,
                     pad_token_id=3),
 }
+# a sentence-transformers folder: first token, a projection, unit length, prompts
+MODELS["bert-sentence"] = dict(ENCODER, model_type="bert", architectures=["BertModel"],
+                               hidden_size=12, intermediate_size=16, num_attention_heads=2)
 STORED = {"qwen2": "BF16", "qwen3": "F16"}
 LEFT = {"mistral", "gemma3", "bert-tokens", "xlmr-masked"}  # padding at the left
 
@@ -396,18 +399,108 @@ def make(name, seed):
     out["hidden.last"] = hidden.astype(np.float32)
     if logits is not None:
         out["logits"] = logits.astype(np.float32)
-    return {"config.json": (json.dumps(c, indent=1) + "\n").encode(),
-            "model.safetensors": file_bytes({n: s for n, (s, _) in held.items()}),
-            "expected.safetensors": file_bytes(out)}
+    files = {"config.json": dump(c),
+             "model.safetensors": file_bytes({n: s for n, (s, _) in held.items()}),
+             "expected.safetensors": file_bytes(out)}
+    add_words(name, files)
+    if name == "bert-sentence":
+        add_sentence(c, w, rng, files)
+    if name == "bert-pairs":
+        add_pairs(c, w, files)
+    return files
+
+
+# ---- words: letters are tokens ----
+
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"] + list(LETTERS)
+TEXTS = ["a c b", "z", "q q x y a b c d e f g h i j k l m n o p q r s t"]
+PROMPT = "f g "
+
+
+def word_ids(text, longest):
+    ids = [WORDS.index(w) for w in text.split()]
+    return [2] + ids[:longest - 2] + [3]
+
+
+def byte_level():
+    """A byte-level BPE tokenizer.json of 37 tokens and no merges."""
+    pieces = ["<unk>", "<s>", "</s>", "<pad>", "<|x|>", "<|end|>"] + list(LETTERS)
+    pieces += ["\u0120", ".", ",", "\u00c3", "\u00a9"]
+    added = [dict(id=i, content=p, special=True, single_word=False, lstrip=False, rstrip=False,
+                  normalized=False) for i, p in enumerate(pieces[:6])]
+    level = dict(type="ByteLevel", add_prefix_space=False, trim_offsets=True, use_regex=True)
+    return dict(version="1.0", truncation=None, padding=None, added_tokens=added, normalizer=None,
+                pre_tokenizer=level, post_processor=None, decoder=level,
+                model=dict(type="BPE", dropout=None, unk_token=None,
+                           continuing_subword_prefix=None, end_of_word_suffix=None,
+                           fuse_unk=False, byte_fallback=False,
+                           vocab={p: i for i, p in enumerate(pieces)}, merges=[]))
+
+
+def dump(x):
+    return (json.dumps(x, indent=1) + "\n").encode()
+
+
+def add_words(name, files):
+    if name == "llama3":
+        files["tokenizer.json"] = dump(byte_level())
+    if name in ("bert-pairs", "bert-sentence"):
+        files["vocab.txt"] = ("\n".join(WORDS) + "\n").encode()
+        files["tokenizer_config.json"] = dump(dict(
+            tokenizer_class="BertTokenizer", do_lower_case=True, cls_token="[CLS]",
+            sep_token="[SEP]", pad_token="[PAD]", unk_token="[UNK]"))
+
+
+def add_sentence(c, w, rng, files):
+    D, out, longest = c["hidden_size"], 7, 12
+    dense_w, dense_b = rng.normal(size=(out, D)).astype(np.float32), rng.normal(size=out)
+    dense_b = dense_b.astype(np.float32)
+    module = "sentence_transformers.models."
+    files["modules.json"] = dump([
+        dict(idx=i, name=str(i), path=p, type=module + t) for i, (p, t) in enumerate(
+            [("", "Transformer"), ("1_Pooling", "Pooling"), ("2_Dense", "Dense"),
+             ("3_Normalize", "Normalize")])])
+    files["1_Pooling/config.json"] = dump(dict(
+        word_embedding_dimension=D, pooling_mode_cls_token=True, pooling_mode_mean_tokens=False))
+    files["2_Dense/config.json"] = dump(dict(
+        in_features=D, out_features=out, bias=True,
+        activation_function="torch.nn.modules.activation.Tanh"))
+    files["2_Dense/model.safetensors"] = file_bytes({"linear.weight": dense_w,
+                                                     "linear.bias": dense_b})
+    files["sentence_bert_config.json"] = dump(dict(max_seq_length=longest, do_lower_case=False))
+    files["config_sentence_transformers.json"] = dump(dict(
+        prompts=dict(query=PROMPT, document=""), default_prompt_name=None))
+    rows = []
+    for prompt in ("", PROMPT):
+        for text in TEXTS:
+            ids = np.array([word_ids(prompt + text, longest)])
+            x = encoder(c, w, ids, np.ones_like(ids), np.zeros_like(ids))[0][0, 0]
+            y = np.tanh(dense_w.astype(float) @ x + dense_b)
+            rows.append(y / np.linalg.norm(y))
+    files["vectors.safetensors"] = file_bytes({"vectors": np.array(rows, np.float32)})
+
+
+def add_pairs(c, w, files):
+    rows = []
+    for a, b in (("a b", "c d e"), ("x", "y z"), (TEXTS[2], "k k k"), (TEXTS[2], TEXTS[2])):
+        x, y = ([WORDS.index(t) for t in s.split()] for s in (a, b))
+        n = c["max_position_embeddings"] - 3
+        while len(x) + len(y) > n:
+            (x if len(x) >= len(y) else y).pop()
+        ids = np.array([[2] + x + [3] + y + [3]])
+        types = np.array([[0] * (len(x) + 2) + [1] * (len(y) + 1)])
+        rows.append(encoder(c, w, ids, np.ones_like(ids), types)[1][0])
+    files["scores.safetensors"] = file_bytes({"scores": np.array(rows, np.float32)})
 
 
 def main():
     check, bad = "--check" in sys.argv[1:], 0
     for seed, name in enumerate(MODELS):
         folder = os.path.join(HERE, name)
-        os.makedirs(folder, exist_ok=True)
         for file, data in make(name, seed).items():
             path = os.path.join(folder, file)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
             if check:
                 same = os.path.exists(path) and open(path, "rb").read() == data
                 bad += not same
