@@ -227,7 +227,8 @@ void *tn_grad_out(tn_step *s, size_t i, bool *add) {
     tern_tensor *in = tn_in(s, i), **slot = slot_of(s, i);
     tern_graph *g = s->g;
     *add = slot_full(s, i);
-    bool ours = in->name || !*slot ||
+    bool slab = in->name && slot == &in->grad;
+    bool ours = slab || !*slot ||
                 ((*slot)->block && (*slot)->block->n_refs == 1 && tn_is_contiguous(*slot));
     if (!ours) {
         tern_tensor *alone = out_of_scope(g, tn_result(g, (*slot)->dtype, in->rank, in->dim));
@@ -262,7 +263,8 @@ void tn_grad_add(tn_step *s, size_t i, tern_tensor *dx) {
         *slot = *slot ? tern_add(g, *slot, dx) : dx;
         return;
     }
-    if (!*slot) { /* the first gradient is moved here */
+    /* The first gradient is moved here; one that the caller will read must be row-major too. */
+    if (!*slot && (slot == &in->adj || tn_is_contiguous(dx))) {
         *slot = out_of_scope(g, tn_view(g, dx));
         if (*slot) slot_mark(s, i);
         return;
@@ -342,13 +344,12 @@ tern_status tern_backward(tern_graph *g, tern_tensor *loss, tern_error *err) {
     return tern_graph_status(g, err);
 }
 
-static tern_status gradient_of(tern_graph *g, tern_tensor *x, bool differentiable,
-                               tern_tensor **out) {
-    if (!x->adj)
-        *out = tn_result_zeros(g, x->dtype, x->rank, x->dim);
-    else
-        *out = differentiable ? x->adj : tn_view(g, x->adj);
-    return g->error.status;
+/* What the walk left for x, row-major. */
+static tern_tensor *gradient_of(tern_graph *g, tern_tensor *x, bool differentiable) {
+    if (!x->adj) return tn_result_zeros(g, x->dtype, x->rank, x->dim);
+    if (differentiable) return tern_contiguous(g, x->adj);
+    tern_tensor *view = tn_view(g, x->adj);
+    return view ? tern_contiguous(g, view) : NULL;
 }
 
 tern_status tern_grad(tern_graph *g, tern_tensor *y, tern_tensor *const *xs, size_t n,
@@ -365,7 +366,7 @@ tern_status tern_grad(tern_graph *g, tern_tensor *y, tern_tensor *const *xs, siz
     for (size_t i = n_nodes; i-- > 0 && !g->error.status;)
         if (g->tape[i]->out->adj) visit(g, g->tape[i], differentiable, false);
     for (size_t i = 0; i < n && !g->error.status; i++)
-        if (gradient_of(g, xs[i], differentiable, &dxs[i]) != TERN_OK) break;
+        dxs[i] = gradient_of(g, xs[i], differentiable);
     for (size_t i = 0; i < n_nodes; i++) { /* leave no trace of this walk */
         tn_node *node = g->tape[i];
         for (size_t k = 0; k <= node->n_in; k++) {

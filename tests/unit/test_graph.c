@@ -90,6 +90,40 @@ TEST(a_shared_gradient_is_copied_before_it_is_written) {
     tern_graph_free(g);
 }
 
+TEST(gradients_that_callers_read_are_row_major_however_they_came_about) {
+    tern_graph *g = new_graph(1);
+    float v[6] = {1, 2, 3, 4, 5, 6};
+    tern_tensor *x = leaf(g, TERN_SHAPE(2, 3), v), *dx;
+    tern_tensor *loss = tern_sum(g, tern_transpose(g, x, 0, 1), TERN_AXES_ALL, false);
+    tern_error e;
+    for (int differentiable = 0; differentiable < 2; differentiable++) {
+        CHECK_OK(tern_grad(g, loss, &x, 1, differentiable, &dx, &e), e);
+        CHECK(tern_tensor_data(dx) && ((float *)tern_tensor_data(dx))[5] == 1);
+    }
+    CHECK_OK(tern_backward(g, loss, &e), e);
+    const float *left = tern_tensor_data(tern_tensor_grad(x));
+    CHECK(left && left[0] == 1 && left[5] == 1);
+    tern_graph_free(g);
+}
+
+TEST(tern_grad_leaves_parameters_and_shared_gradients_alone) {
+    tern_graph *g = new_graph(1);
+    tern_params *p = NULL;
+    tern_error e;
+    CHECK_OK(tern_params_new(NULL, &p, &e), e);
+    tern_tensor *a = tern_params_add(p, "a", TERN_SHAPE(2), (tern_init){TERN_INIT_ONES, 0}, 0);
+    tern_tensor *b = tern_params_add(p, "b", TERN_SHAPE(2), (tern_init){TERN_INIT_ONES, 0}, 0);
+    CHECK_OK(tern_params_init(p, &e), e);
+    tern_tensor *y = tern_add(g, tern_mul(g, a, a), tern_add(g, a, b));
+    tern_tensor *xs[2] = {a, b}, *dxs[2];
+    CHECK_OK(tern_grad(g, y, xs, 2, false, dxs, &e), e);
+    CHECK_NEAR(tern_tensor_get(dxs[0], 1), 3, 0);
+    CHECK_NEAR(tern_tensor_get(dxs[1], 1), 1, 0);
+    CHECK(tern_tensor_grad(a) == NULL && tern_tensor_grad(b) == NULL);
+    tern_params_free(p);
+    tern_graph_free(g);
+}
+
 TEST(backward_frees_what_it_has_passed_but_the_loss_and_kept_values) {
     tern_graph *g = new_graph(1);
     float v[2] = {1, 2};
