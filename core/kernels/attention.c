@@ -56,6 +56,12 @@ static void to_lanes(const place *p, const tn_attention_shape *s, const float *r
         for (size_t i = p->n_rows; i < p->lanes; i++) tile[c * TILE + i] = 0;
 }
 
+/* Rows side by side. Those of one head lie a power of two apart, and push each other out of L1 when
+ * they are read more than once. */
+static void copy_rows(float *to, const float *rows, size_t stride, size_t n, size_t d) {
+    for (size_t i = 0; i < n; i++) memcpy(to + i * d, rows + i * stride, d * sizeof *to);
+}
+
 /* score[key, lane] = q k^T scale, capped, -inf where the query does not see the key. */
 static void make_scores(const job *j, const place *p, size_t key, size_t n_keys, const float *q,
                         float *score) {
@@ -146,22 +152,26 @@ static void forward_units(void *arg, size_t begin, size_t end, int worker) {
  * dK = dS^T Q scale. Here P and dS lie transposed, [keys, lanes]. */
 static void backward_block(const job *j, const place *p, float *scratch) {
     const tn_attention_shape *s = j->s;
-    size_t d = s->head_dim, kv_stride = s->kv_stride, q_stride = s->q_stride;
+    size_t d = s->head_dim, kv_stride = s->kv_stride, q_stride = s->q_stride, size = d * TILE;
     float *score = scratch, *ds = score + SCORES, *lse = ds + SCORES, *delta = lse + TILE;
-    float *q = delta + TILE, *d_out = q + d * TILE, *dq = d_out + d * TILE;
-    const float *q_rows = j->q + p->q_at, *out_rows = j->o + p->q_at, *d_rows = j->d_out + p->q_at;
+    float *q = delta + TILE, *d_out = q + size, *dq = d_out + size; /* of lanes */
+    float *q_rows = dq + size, *d_rows = q_rows + size, *k_rows = d_rows + size;
+    const float *out_rows = j->o + p->q_at;
     const tn_kernels *k = tn_kernels_get();
-    to_lanes(p, s, q_rows, s->scale, q);
-    to_lanes(p, s, d_rows, 1, d_out);
+    to_lanes(p, s, j->q + p->q_at, s->scale, q);
+    to_lanes(p, s, j->d_out + p->q_at, 1, d_out);
+    copy_rows(q_rows, j->q + p->q_at, q_stride, p->n_rows, d);
+    copy_rows(d_rows, j->d_out + p->q_at, q_stride, p->n_rows, d);
     for (size_t l = 0; l < p->lanes; l++) {
         bool real = l < p->n_rows;
         lse[l] = real ? j->lse[p->lse_at + l * s->n_heads] : 0;
-        delta[l] = real ? k->dot(d_rows + l * q_stride, out_rows + l * q_stride, d) : 0;
+        delta[l] = real ? k->dot(d_rows + l * d, out_rows + l * q_stride, d) : 0;
     }
     memset(dq, 0, d * TILE * sizeof *dq);
     for (size_t key = p->keys.begin; key < p->keys.end; key += TILE) {
         size_t n_keys = keys_of_block(p, key), at = p->kv_at + key * kv_stride;
         make_scores(j, p, key, n_keys, q, score);
+        copy_rows(k_rows, j->k_rows + at, kv_stride, n_keys, d);
         j->k->mul(&(tn_attention_product){.c = ds,
                                           .ldc = TILE,
                                           .a = j->v_rows + at,
@@ -179,7 +189,7 @@ static void backward_block(const job *j, const place *p, float *scratch) {
                                           .a_row = TILE,
                                           .a_k = 1,
                                           .b = d_rows,
-                                          .ldb = q_stride,
+                                          .ldb = d,
                                           .rows = n_keys,
                                           .k = p->n_rows,
                                           .lanes = d,
@@ -190,16 +200,16 @@ static void backward_block(const job *j, const place *p, float *scratch) {
                                           .a_row = TILE,
                                           .a_k = 1,
                                           .b = q_rows,
-                                          .ldb = q_stride,
+                                          .ldb = d,
                                           .rows = n_keys,
                                           .k = p->n_rows,
                                           .lanes = d,
                                           .add = true});
         j->k->mul(&(tn_attention_product){.c = dq,
                                           .ldc = TILE,
-                                          .a = j->k_rows + at,
+                                          .a = k_rows,
                                           .a_row = 1,
-                                          .a_k = kv_stride,
+                                          .a_k = d,
                                           .b = ds,
                                           .ldb = TILE,
                                           .rows = d,
@@ -282,7 +292,7 @@ tern_status tn_attention_backward(tn_pool *pool, const tn_attention_shape *shape
              .dk = dk,
              .dv = dv};
     void *block;
-    j.n_scratch = 2 * SCORES + 2 * TILE + 3 * shape->head_dim * TILE;
+    j.n_scratch = 2 * SCORES + 2 * TILE + 6 * shape->head_dim * TILE;
     j.scratch = tn_attention_scratch((size_t)tn_pool_n_threads(pool), j.n_scratch, &block);
     if (!j.scratch) return tern_fail(err, TERN_ERR_NOMEM, 0, "attention: no memory for tiles");
     tn_pool_for(pool, shape->n_seqs * shape->n_kv_heads, 1, backward_units, &j);
