@@ -8,9 +8,9 @@
  * sums or more hide the latency of a multiply-add (4 cycles, two each). `left` < SIMD_W: only so
  * many lanes of the one vector exist. */
 SIMD_FN void mul_block(size_t rows, size_t vectors, size_t left, const tn_attention_product *p,
-                       size_t row, size_t lane) {
-    simd_f32 s[8][4];
-    const float *a = p->a + row * p->a_row, *b = p->b + lane;
+                       size_t a_row, size_t row, size_t lane) {
+    simd_f32 s[16][4];
+    const float *a = p->a + row * a_row, *b = p->b + lane;
     float *c = p->c + row * p->ldc + lane;
     SIMD_FOR (r, rows)
         SIMD_FOR (j, vectors) s[r][j] = simd_set(0);
@@ -19,7 +19,7 @@ SIMD_FN void mul_block(size_t rows, size_t vectors, size_t left, const tn_attent
         SIMD_FOR (j, vectors)
             x[j] = left < SIMD_W ? simd_load_n(b, left) : simd_load(b + j * SIMD_W);
         SIMD_FOR (r, rows) {
-            simd_f32 y = simd_set(a[r * p->a_row]);
+            simd_f32 y = simd_set(a[r * a_row]);
             SIMD_FOR (j, vectors) s[r][j] = simd_fma(y, x[j], s[r][j]);
         }
     }
@@ -37,21 +37,26 @@ SIMD_FN void mul_block(size_t rows, size_t vectors, size_t left, const tn_attent
 
 /* All rows of `vectors` vectors of lanes, `rows` at a time. */
 SIMD_FN void mul_lanes(size_t rows, size_t vectors, size_t left, const tn_attention_product *p,
-                       size_t lane) {
+                       size_t a_row, size_t lane) {
     size_t r = 0;
-    for (; r + rows <= p->rows; r += rows) mul_block(rows, vectors, left, p, r, lane);
-    for (; r < p->rows; r++) mul_block(1, vectors, left, p, r, lane);
+    for (; r + rows <= p->rows; r += rows) mul_block(rows, vectors, left, p, a_row, r, lane);
+    for (; r < p->rows; r++) mul_block(1, vectors, left, p, a_row, r, lane);
 }
 
 static void mul_tile(const tn_attention_product *p) {
     size_t lane = 0;
 #if SIMD_REGISTERS >= 32
-    for (; lane + 4 * SIMD_W <= p->lanes; lane += 4 * SIMD_W) mul_lanes(4, 4, SIMD_W, p, lane);
+    for (; lane + 4 * SIMD_W <= p->lanes; lane += 4 * SIMD_W)
+        mul_lanes(4, 4, SIMD_W, p, p->a_row, lane);
 #endif
     for (; lane + 2 * SIMD_W <= p->lanes; lane += 2 * SIMD_W)
-        mul_lanes(SIMD_REGISTERS / 4 < 8 ? 4 : 8, 2, SIMD_W, p, lane);
-    for (; lane + SIMD_W <= p->lanes; lane += SIMD_W) mul_lanes(8, 1, SIMD_W, p, lane);
-    if (lane < p->lanes) mul_lanes(8, 1, p->lanes - lane, p, lane);
+        mul_lanes(SIMD_REGISTERS / 4 < 8 ? 4 : 8, 2, SIMD_W, p, p->a_row, lane);
+    for (; lane + SIMD_W <= p->lanes; lane += SIMD_W)
+        if (p->a_row == 1) /* rows side by side leave registers for more of them */
+            mul_lanes(SIMD_REGISTERS / 2, 1, SIMD_W, p, 1, lane);
+        else
+            mul_lanes(8, 1, SIMD_W, p, p->a_row, lane);
+    if (lane < p->lanes) mul_lanes(8, 1, p->lanes - lane, p, p->a_row, lane);
 }
 
 /* s = cap tanh(s / cap) */
