@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Each program of docs/examples compiles against the installed headers alone, runs, and does what
+# Each program of docs/examples (a file with a main) compiles against the installed headers alone, runs, and does what
 # the documentation says of it.
 set -euo pipefail
 work=$(mktemp -d)
@@ -16,6 +16,7 @@ LD_LIBRARY_PATH=$(dirname "$(find "$work/tern" -name libtern.so)")
 cd "$work"
 
 for source in "$TERN_SOURCE_DIR"/docs/examples/*.c; do
+    grep -q '^int main' "$source" || continue
     name=$(basename "$source" .c)
     # shellcheck disable=SC2046
     cc -std=gnu11 -O1 -Wall -Wextra -Werror -o "$name" "$source" $(pkg-config --cflags --libs tern) -lm
