@@ -54,6 +54,36 @@ TEST(the_loss_falls_from_the_logarithm_of_the_vocabulary) {
     CHECK(loss[59] < 0.25 * loss[0]);
 }
 
+TEST(loss_and_gradients_are_those_of_another_implementation_in_double) {
+    static const struct {
+        const char *name;
+        double length, along; /* of the gradient; its product with (1, 2, 3, ...) / n */
+    } want[] = {              /* tests/golden/tiny_lm.py, by PyTorch */
+                {"model.embed_tokens.weight", 1.261135434, -0.240971578},
+                {"model.layers.0.self_attn.k_proj.weight", 0.201363492, -0.145144251},
+                {"model.layers.1.mlp.down_proj.weight", 0.339263580, -0.117392795},
+                {"model.layers.0.input_layernorm.weight", 0.067733835, -0.007799314}};
+    tern_graph *g = new_graph((tern_graph_opts){.n_threads = 2});
+    tiny_lm m = new_lm();
+    tern_error e;
+    tern_tensor *loss = tiny_lm_loss(g, &m, 1);
+    CHECK_OK(tern_backward(g, loss, &e), e);
+    CHECK_NEAR(tern_tensor_get(loss, 0), 4.397705959, 2e-6);
+    for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
+        const tern_tensor *dw = tern_tensor_grad(tern_params_find(m.p, want[i].name));
+        double squares = 0, along = 0, n = (double)tern_tensor_size(dw);
+        for (size_t k = 0; k < tern_tensor_size(dw); k++) {
+            double v = tern_tensor_get(dw, k);
+            squares += v * v;
+            along += v * ((double)k + 1) / n;
+        }
+        CHECK_NEAR(sqrt(squares), want[i].length, 2e-6);
+        CHECK_NEAR(along, want[i].along, 2e-6);
+    }
+    tern_params_free(m.p);
+    tern_graph_free(g);
+}
+
 TEST(one_two_and_three_threads_give_the_same_bits) {
     for (int bf16 = 0; bf16 < 2; bf16++) {
         double loss[3][5];
