@@ -22,7 +22,7 @@
 
 #include "core/base/mem.h"
 
-enum { ALIGN = 64 };
+enum { ALIGN = 64, SLACK = 1 << 20 };
 
 /* The class of n bytes, and the size all its blocks have. */
 static size_t class_of(size_t n, size_t *n_bytes) {
@@ -61,7 +61,30 @@ static tn_block *take_free(tn_blocks *b, size_t c) {
     return NULL;
 }
 
+static void give_back(tn_blocks *b, tn_block *block) {
+    UNPOISON(block->data, block->n_bytes);
+    b->held_bytes -= block->n_bytes;
+    tn_free(block->raw);
+    tn_free(block);
+}
+
+/* Steps of changing shape would leave blocks of every size behind: before n more bytes are taken,
+ * idle ones go back, the largest first, until what is held is at most half more than what was ever
+ * in use at once. Steps that repeat never come here. */
+static void trim(tn_blocks *b, size_t n_bytes) {
+    size_t peak = b->live_bytes + n_bytes;
+    if (peak < b->live_peak_bytes) peak = b->live_peak_bytes;
+    size_t limit = peak + peak / 2 + SLACK;
+    for (size_t c = TN_BLOCK_CLASSES; c-- > 0 && b->held_bytes + n_bytes > limit;)
+        while (b->free[c] && b->held_bytes + n_bytes > limit) {
+            tn_block *block = b->free[c];
+            b->free[c] = block->next;
+            give_back(b, block);
+        }
+}
+
 static tn_block *take_system(tn_blocks *b, size_t n_bytes) {
+    trim(b, n_bytes);
     unsigned char *raw = tn_alloc(n_bytes + ALIGN - 1);
     tn_block *block = tn_alloc(sizeof *block);
     if (!raw || !block) {
@@ -113,9 +136,7 @@ void tn_blocks_deinit(tn_blocks *b) {
         while (b->free[c]) {
             tn_block *block = b->free[c];
             b->free[c] = block->next;
-            UNPOISON(block->data, block->n_bytes);
-            tn_free(block->raw);
-            tn_free(block);
+            give_back(b, block);
         }
     *b = (tn_blocks){0};
 }

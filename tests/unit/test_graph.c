@@ -169,6 +169,19 @@ TEST(integers_are_refused_where_numbers_are_computed) {
     tern_graph_free(g);
 }
 
+TEST(steps_of_changing_size_hold_little_more_than_the_largest) {
+    tn_blocks b = {0};
+    for (size_t step = 0; step < 40; step++) {
+        size_t n_bytes = (1u << 20) + step * 7919 % 40 * 25000; /* 1 to 2 MB */
+        tn_block *block[8];
+        for (int i = 0; i < 8; i++) CHECK((block[i] = tn_block_new(&b, n_bytes)) != NULL);
+        for (int i = 0; i < 8; i++) tn_block_drop(&b, block[i]);
+    }
+    CHECK_EQ(b.live_bytes, 0);
+    CHECK(b.held_bytes <= b.live_peak_bytes + b.live_peak_bytes / 2 + (1 << 20));
+    tn_blocks_deinit(&b);
+}
+
 /* ---- a small network, trained ---- */
 
 typedef struct net {
