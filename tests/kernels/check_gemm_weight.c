@@ -2,7 +2,7 @@
  * double with the weights as they were stored; rows that do not depend on each other; error of
  * int8.
  */
-#include "tests/kernels/gemm_fixture.h"
+#include "tests/kernels/gemm_trial.h"
 
 static const tn_weight_format formats[] = {TN_WEIGHT_F32, TN_WEIGHT_BF16, TN_WEIGHT_I8,
                                            TN_WEIGHT_I8_GROUP};
@@ -21,48 +21,13 @@ static void for_each_set(void (*fn)(tn_gemm *, tn_weight_format)) {
     }
 }
 
-/* y against the product of x (rounded as documented) with the rows that get_row gives. */
-static void check_mul(tn_gemm *g, tn_weight_format format, size_t m, size_t n, size_t k,
-                      tn_dtype type, tn_rng *rng) {
-    matrix w = matrix_new(n, k, type, 3, 0), x = matrix_new(m, k, TN_F32, 1, 4);
-    matrix y = matrix_new(m, n, TN_F32, 2, 4), rows = matrix_new(n, k, TN_F32, 0, 0);
-    matrix_fill(&w, rng), matrix_fill(&x, rng);
-    tern_error err;
-    tn_weight *packed;
-    CHECK_OK(
-        tn_weight_new_for(g->set, NULL, w.mat.data, type, n, k, w.mat.ld, format, &packed, &err),
-        err);
-    CHECK_OK(tn_weight_mul(g, packed, x.mat, m, matrix_at(&y, 0, 0), y.mat.ld, NULL, false, &err),
-             err);
-    for (size_t j = 0; j < n; j++) tn_weight_get_row(packed, j, matrix_at(&rows, j, 0));
-    matrix_check_canaries(&rows);
-    matrix_check_canaries(&y);
-    rows.mat.trans = true;
-    for (size_t i = 0; i < m; i++)
-        for (size_t j = 0; j < n; j++) {
-            double want = 0, mag = 0;
-            for (size_t l = 0; l < k; l++) {
-                double term =
-                    matrix_op(&x, i, l, format != TN_WEIGHT_F32) * matrix_get(&rows, j, l);
-                want += term, mag += fabs(term);
-            }
-            double tol = sum_tolerance(k, mag);
-            if (format == TN_WEIGHT_I8_GROUP) tol += mag / 512; /* q scale, rounded to bf16 */
-            if (!(fabs(matrix_get(&y, i, j) - want) <= tol))
-                FAIL("%s format %d %zux%zux%zu: y[%zu,%zu] is %.9g, expected %.9g within %g",
-                     g->set->name, format, m, n, k, i, j, matrix_get(&y, i, j), want, tol);
-        }
-    tn_weight_free(packed);
-    matrix_free(&w), matrix_free(&x), matrix_free(&y), matrix_free(&rows);
-}
-
 static void check_sizes(tn_gemm *g, tn_weight_format format) {
     tn_rng rng = tn_rng_init(1, (uint64_t)format);
     for (size_t i = 0; i < 40; i++)
-        check_mul(g, format, tn_rng_below(&rng, 40), 1 + tn_rng_below(&rng, 140),
-                  1 + tn_rng_below(&rng, 400), i % 2 ? TN_F32 : TN_BF16, &rng);
-    check_mul(g, format, 1, 300, 1030, TN_F32, &rng);
-    check_mul(g, format, 130, 70, 64, TN_F32, &rng);
+        check_weight(g, format, tn_rng_below(&rng, 40), 1 + tn_rng_below(&rng, 140),
+                     1 + tn_rng_below(&rng, 400), i % 2 ? TN_F32 : TN_BF16, &rng);
+    check_weight(g, format, 1, 300, 1030, TN_F32, &rng);
+    check_weight(g, format, 130, 70, 64, TN_F32, &rng);
 }
 TEST(products_with_packed_weights_equal_the_naive_product) {
     for_each_set(check_sizes);
