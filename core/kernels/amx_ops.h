@@ -3,7 +3,9 @@
  * source is checked on machines without tiles. */
 #ifndef TN_AMX_OPS_H
 #define TN_AMX_OPS_H
-#if !defined(__AMX_TILE__) || !defined(__AMX_BF16__)
+/* clang before 15 spells the first pair */
+#if !(defined(__AMXTILE__) && defined(__AMXBF16__)) && \
+    !(defined(__AMX_TILE__) && defined(__AMX_BF16__))
 #error "compile with the flags of cmake/isa.cmake"
 #endif
 #include <immintrin.h>

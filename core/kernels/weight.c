@@ -23,7 +23,10 @@ static float element(const tn_lines *x, size_t row, size_t col) {
 
 static float scale_for(const tn_lines *x, size_t row, size_t col, size_t n) {
     float max = 0;
-    for (size_t i = col; i < col + n; i++) max = fmaxf(max, fabsf(element(x, row, i)));
+    for (size_t i = col; i < col + n; i++) {
+        float size = fabsf(element(x, row, i));
+        if (size > max) max = size;
+    }
     return max / 127;
 }
 
