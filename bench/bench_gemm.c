@@ -5,18 +5,18 @@
  * products, the read bandwidth of a buffer far beyond the cache. Contenders take turns in each
  * round; a round gives each the least time of one product within its share of --seconds. Shown are
  * the least and the median over rounds; figures are computed from the least, which other work on
- * the machine disturbs little. The AVX2 level is measured in a child process that makes OpenBLAS
- * use its Haswell kernels. Lines with --json: name, value, unit, median, peer, peer_value, ratio,
- * limit, fraction. */
+ * the machine disturbs little; with one thread they are processor time. The AVX2 level is measured
+ * in a child process that makes OpenBLAS use its Haswell kernels. Lines with --json: name, value,
+ * unit, median, peer, peer_value, ratio, limit, fraction. */
 #include "bench/gemm_peak.h"
 #include "bench/peer_gemm.h"
-#include "core/base/clock.h"
 #include "core/base/rng.h"
 #include "core/kernels/gemm_priv.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/base/mem.h"
@@ -38,8 +38,12 @@ static void die(const char *what, const tern_error *err) {
     exit(1);
 }
 
+/* Seconds. One thread is measured in processor time, which other work on the machine does not
+ * stretch; several in wall-clock time. */
 static double now(void) {
-    return (double)tn_clock_ns() * 1e-9;
+    struct timespec t;
+    clock_gettime(opts.n_threads == 1 ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
 static void *must(void *p) {

@@ -11,7 +11,7 @@ packages=(build-essential cmake ninja-build pkg-config
           libsentencepiece-dev libpcre2-dev
           poppler-utils ca-certificates)
 [ "${1:-}" = --test ] &&
-    packages+=(python3 curl zstd clang libclang-rt-14-dev libomp-14-dev libsqlite3-dev libxapian-dev sentencepiece)
+    packages+=(python3 curl zstd clang libclang-rt-14-dev libomp-14-dev libsqlite3-dev libxapian-dev sentencepiece libdnnl-dev)
 
 if ! command -v apt-get >/dev/null; then
     echo "This system has no apt-get. Install the equivalents of: ${packages[*]}" >&2

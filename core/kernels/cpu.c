@@ -81,6 +81,7 @@ static void detect(tn_cpu *c) {
     c->avx512dq = zmm && bit(b, 17);
     c->avx512bw = zmm && bit(b, 30);
     c->avx512vl = zmm && bit(b, 31);
+    c->avx512vbmi = zmm && bit(cx, 1);
     c->avx512vnni = zmm && bit(cx, 11);
     c->amx_bf16 = tiles && bit(d, 22);
     c->amx_tile = tiles && bit(d, 24);

@@ -26,6 +26,7 @@ typedef enum tn_cpu_level {
     X(avx512bw, "avx512bw")                                                                        \
     X(avx512dq, "avx512dq")                                                                        \
     X(avx512vl, "avx512vl")                                                                        \
+    X(avx512vbmi, "avx512_vbmi")                                                                   \
     X(avx512vnni, "avx512_vnni")                                                                   \
     X(avx512bf16, "avx512_bf16")                                                                   \
     X(amx_tile, "amx_tile")                                                                        \

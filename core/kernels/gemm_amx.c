@@ -16,11 +16,19 @@ enum {
     A_TILE = 16 * 32, /* elements */
     A_STEP = MR * DEPTH,
     B_STEP = NR * DEPTH,
+    PASS = 256, /* k of one call */
+    AHEAD_LINES = TN_AHEAD_LINES * DEPTH / PASS,
     B_ROW_BYTES = NR * 2 * 2 /* NR pairs of bf16 */
 };
 
+static inline void prefetch(tn_ahead *ahead) {
+    for (size_t i = 0; i < AHEAD_LINES; i++, ahead->p += ahead->stride)
+        __builtin_prefetch(ahead->p, 0, 2);
+}
+
 /* Rows 0..15 alone: sums in tiles 0, 1. */
-static void run_16(size_t k, const tn_bf16 *a, const tn_bf16 *b, float *c, size_t ldc, bool add) {
+static void run_16(size_t k, const tn_bf16 *a, const tn_bf16 *b, float *c, size_t ldc, bool add,
+                   tn_ahead ahead) {
     size_t c_bytes = ldc * sizeof *c;
     if (add) {
         TILE_LOAD(0, c, c_bytes);
@@ -30,6 +38,7 @@ static void run_16(size_t k, const tn_bf16 *a, const tn_bf16 *b, float *c, size_
         TILE_ZERO(1);
     }
     for (; k > 0; k -= DEPTH, a += A_STEP, b += B_STEP) {
+        prefetch(&ahead);
         TILE_LOAD(4, a, 64);
         TILE_LOAD(6, b, B_ROW_BYTES);
         TILE_LOAD(7, b + 32, B_ROW_BYTES);
@@ -40,7 +49,8 @@ static void run_16(size_t k, const tn_bf16 *a, const tn_bf16 *b, float *c, size_
     TILE_STORE(1, c + 16, c_bytes);
 }
 
-static void run_32(size_t k, const tn_bf16 *a, const tn_bf16 *b, float *c, size_t ldc, bool add) {
+static void run_32(size_t k, const tn_bf16 *a, const tn_bf16 *b, float *c, size_t ldc, bool add,
+                   tn_ahead ahead) {
     size_t c_bytes = ldc * sizeof *c;
     float *c16 = c + 16 * ldc;
     if (add) {
@@ -55,6 +65,7 @@ static void run_32(size_t k, const tn_bf16 *a, const tn_bf16 *b, float *c, size_
         TILE_ZERO(3);
     }
     for (; k > 0; k -= DEPTH, a += A_STEP, b += B_STEP) {
+        prefetch(&ahead);
         TILE_LOAD(4, a, 64);
         TILE_LOAD(6, b, B_ROW_BYTES);
         TILE_DOT(0, 4, 6);
@@ -70,12 +81,12 @@ static void run_32(size_t k, const tn_bf16 *a, const tn_bf16 *b, float *c, size_
     TILE_STORE(3, c16 + 16, c_bytes);
 }
 
-static void run(size_t rows, size_t k, const void *a, const void *b, float *c, size_t ldc,
-                bool add) {
+static void run(size_t rows, size_t k, const void *a, const void *b, float *c, size_t ldc, bool add,
+                tn_ahead ahead) {
     if (rows <= 16)
-        run_16(k, a, b, c, ldc, add);
+        run_16(k, a, b, c, ldc, add, ahead);
     else
-        run_32(k, a, b, c, ldc, add);
+        run_32(k, a, b, c, ldc, add, ahead);
 }
 
 /* Pairs, and zeros up to a whole tile: the other side's group is deeper. */
@@ -92,6 +103,7 @@ const tn_ukr tn_ukr_bf16_amx = {.name = "amx 32x32 bf16",
                                 .nr = NR,
                                 .a_group = DEPTH,
                                 .b_group = 2,
+                                .depth = PASS,
                                 .block_m = 128,
                                 .pack_a = TILE_PACK_ROWS,
                                 .pack_b = pack_b,

@@ -9,6 +9,7 @@
 #define UKR_MR              6
 #define UKR_NV              2
 #define UKR_LANES           8
+#define UKR_STEPS           2
 #define UKR_A               float
 #define UKR_SUM             __m256
 #define UKR_B               __m256
@@ -20,12 +21,12 @@
 #define UKR_MULADD(s, x, b) _mm256_fmadd_ps(x, b, s)
 #include "core/kernels/gemm_ukr_body.h"
 
-static void run(size_t rows, size_t k, const void *a, const void *b, float *c, size_t ldc,
-                bool add) {
+static void run(size_t rows, size_t k, const void *a, const void *b, float *c, size_t ldc, bool add,
+                tn_ahead ahead) {
     switch (rows) {
 #define ROWS(n)                                                                                    \
     case n:                                                                                        \
-        tile(n, k, a, b, c, ldc, add);                                                             \
+        tile(n, k, a, b, c, ldc, add, ahead);                                                      \
         break;
         ROWS(1) ROWS(2) ROWS(3) ROWS(4) ROWS(5) ROWS(6)
 #undef ROWS
@@ -131,26 +132,29 @@ static void pack(void *panel, const tn_lines *src, size_t line, size_t n_lines, 
         }
 }
 
-void tn_unpack_f32_from_bf16_avx2(void *out, const void *in, size_t n, const float *scale,
-                                  size_t n_scale) {
-    (void)scale, (void)n_scale;
-    for (size_t i = 0; i < n; i += 8) { /* n is a multiple of 16: panels are */
+void tn_unpack_f32_from_bf16_avx2(void *out, const void *in, size_t n) {
+    for (size_t i = 0; i < n; i += 8) {
         __m128i x = _mm_loadu_si128((const __m128i *)((const tn_bf16 *)in + i));
         _mm256_storeu_ps((float *)out + i, expand_bf16(x));
     }
 }
 
-void tn_unpack_f32_from_i8_avx2(void *out, const void *in, size_t n, const float *scale,
-                                size_t n_scale) {
-    for (size_t i = 0, s = 0; i < n; i += 8) {
+void tn_unpack_f32_from_i8_avx2(void *out, const void *in, size_t n) {
+    for (size_t i = 0; i < n; i += 8) {
         __m128i q = _mm_loadl_epi64((const __m128i *)((const int8_t *)in + i));
-        __m256 x = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(q));
-        if (scale) {
-            x = _mm256_mul_ps(x, _mm256_loadu_ps(scale + s));
-            s = s + 8 < n_scale ? s + 8 : 0;
-        }
-        _mm256_storeu_ps((float *)out + i, x);
+        _mm256_storeu_ps((float *)out + i, _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(q)));
     }
+}
+
+void tn_add_scaled_avx2(float *c, size_t ldc, const float *tile, const float *scale, size_t rows,
+                        size_t nr, bool add) {
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < nr; j += 8) {
+            __m256 x =
+                _mm256_mul_ps(_mm256_loadu_ps(tile + i * nr + j), _mm256_loadu_ps(scale + j));
+            float *at = c + i * ldc + j;
+            _mm256_storeu_ps(at, add ? _mm256_add_ps(_mm256_loadu_ps(at), x) : x);
+        }
 }
 
 const tn_ukr tn_ukr_f32_avx2 = {.name = "avx2 6x16 f32",
@@ -159,6 +163,7 @@ const tn_ukr tn_ukr_f32_avx2 = {.name = "avx2 6x16 f32",
                                 .nr = UKR_NV * UKR_LANES,
                                 .a_group = 1,
                                 .b_group = 1,
+                                .depth = 256,
                                 .block_m = 126,
                                 .pack_a = pack,
                                 .pack_b = pack,

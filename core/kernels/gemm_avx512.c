@@ -6,6 +6,7 @@
 #define UKR_MR              14
 #define UKR_NV              2
 #define UKR_LANES           16
+#define UKR_STEPS           1
 #define UKR_A               float
 #define UKR_SUM             __m512
 #define UKR_B               __m512
@@ -17,16 +18,17 @@
 #define UKR_MULADD(s, x, b) _mm512_fmadd_ps(x, b, s)
 #include "core/kernels/gemm_ukr_body.h"
 
-static void run(size_t rows, size_t k, const void *a, const void *b, float *c, size_t ldc,
-                bool add) {
+static void run(size_t rows, size_t k, const void *a, const void *b, float *c, size_t ldc, bool add,
+                tn_ahead ahead) {
     switch (rows) {
 #define ROWS(n)                                                                                    \
     case n:                                                                                        \
-        tile(n, k, a, b, c, ldc, add);                                                             \
+        tile(n, k, a, b, c, ldc, add, ahead);                                                      \
         break;
         ROWS(1)
-        ROWS(2) ROWS(3) ROWS(4) ROWS(5) ROWS(6) ROWS(7) ROWS(8) ROWS(9) ROWS(10) ROWS(11) ROWS(12)
-            ROWS(13) ROWS(14)
+        ROWS(2)
+        ROWS(3)
+        ROWS(4) ROWS(5) ROWS(6) ROWS(7) ROWS(8) ROWS(9) ROWS(10) ROWS(11) ROWS(12) ROWS(13) ROWS(14)
 #undef ROWS
     }
 }
@@ -41,8 +43,12 @@ static inline __m512 round_to_bf16(__m512 x) {
     return _mm512_castsi512_ps(_mm512_and_si512(sum, _mm512_set1_epi32((int)0xffff0000)));
 }
 
+enum { PACK_AHEAD = 128 }; /* elements, along k; across it, the k that are packed next */
+
 /* Elements [at, at + 16) as f32; those outside the mask are 0. */
 static inline __m512 load_f32(const tn_lines *src, size_t at, __mmask16 mask) {
+    size_t ahead = src->k_stride == 1 ? PACK_AHEAD : 32 * src->k_stride;
+    _mm_prefetch((const char *)src->data + (at + ahead) * tn_dtype_size(src->dtype), _MM_HINT_T0);
     if (src->dtype == TN_BF16) {
         __m256i x = _mm256_maskz_loadu_epi16(mask, (const tn_bf16 *)src->data + at);
         return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(x), 16));
@@ -88,26 +94,28 @@ static void pack(void *panel, const tn_lines *src, size_t line, size_t n_lines, 
         }
 }
 
-void tn_unpack_f32_from_bf16_avx512(void *out, const void *in, size_t n, const float *scale,
-                                    size_t n_scale) {
-    (void)scale, (void)n_scale;
+void tn_unpack_f32_from_bf16_avx512(void *out, const void *in, size_t n) {
     tn_lines src = {.data = in, .dtype = TN_BF16};
     for (size_t i = 0; i < n; i += 16)
-        _mm512_mask_storeu_ps((float *)out + i, first_lanes(n - i),
-                              load_f32(&src, i, first_lanes(n - i)));
+        _mm512_storeu_ps((float *)out + i, load_f32(&src, i, 0xffff));
 }
 
-void tn_unpack_f32_from_i8_avx512(void *out, const void *in, size_t n, const float *scale,
-                                  size_t n_scale) {
-    for (size_t i = 0, s = 0; i < n; i += 16) {
-        __m128i q = _mm_maskz_loadu_epi8(first_lanes(n - i), (const int8_t *)in + i);
-        __m512 x = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(q));
-        if (scale) {
-            x = _mm512_mul_ps(x, _mm512_loadu_ps(scale + s));
-            s = s + 16 < n_scale ? s + 16 : 0;
-        }
-        _mm512_mask_storeu_ps((float *)out + i, first_lanes(n - i), x);
+void tn_unpack_f32_from_i8_avx512(void *out, const void *in, size_t n) {
+    for (size_t i = 0; i < n; i += 16) {
+        __m128i q = _mm_loadu_si128((const __m128i *)((const int8_t *)in + i));
+        _mm512_storeu_ps((float *)out + i, _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(q)));
     }
+}
+
+void tn_add_scaled_avx512(float *c, size_t ldc, const float *tile, const float *scale, size_t rows,
+                          size_t nr, bool add) {
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < nr; j += 16) {
+            __m512 x =
+                _mm512_mul_ps(_mm512_loadu_ps(tile + i * nr + j), _mm512_loadu_ps(scale + j));
+            float *at = c + i * ldc + j;
+            _mm512_storeu_ps(at, add ? _mm512_add_ps(_mm512_loadu_ps(at), x) : x);
+        }
 }
 
 const tn_ukr tn_ukr_f32_avx512 = {.name = "avx512 14x32 f32",
@@ -116,6 +124,7 @@ const tn_ukr tn_ukr_f32_avx512 = {.name = "avx512 14x32 f32",
                                   .nr = UKR_NV * UKR_LANES,
                                   .a_group = 1,
                                   .b_group = 1,
+                                  .depth = 128,
                                   .block_m = 126,
                                   .pack_a = pack,
                                   .pack_b = pack,

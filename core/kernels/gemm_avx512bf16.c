@@ -10,6 +10,7 @@
 #define UKR_MR              14
 #define UKR_NV              2
 #define UKR_LANES           16
+#define UKR_STEPS           1
 #define UKR_A               int32_t
 #define UKR_SUM             __m512
 #define UKR_B               __m512i
@@ -21,16 +22,17 @@
 #define UKR_MULADD(s, x, b) _mm512_dpbf16_ps(s, (__m512bh)(b), (__m512bh)(x))
 #include "core/kernels/gemm_ukr_body.h"
 
-static void run(size_t rows, size_t k, const void *a, const void *b, float *c, size_t ldc,
-                bool add) {
+static void run(size_t rows, size_t k, const void *a, const void *b, float *c, size_t ldc, bool add,
+                tn_ahead ahead) {
     switch (rows) {
 #define ROWS(n)                                                                                    \
     case n:                                                                                        \
-        tile(n, k / 2, a, b, c, ldc, add);                                                         \
+        tile(n, k / 2, a, b, c, ldc, add, ahead);                                                  \
         break;
         ROWS(1)
-        ROWS(2) ROWS(3) ROWS(4) ROWS(5) ROWS(6) ROWS(7) ROWS(8) ROWS(9) ROWS(10) ROWS(11) ROWS(12)
-            ROWS(13) ROWS(14)
+        ROWS(2)
+        ROWS(3)
+        ROWS(4) ROWS(5) ROWS(6) ROWS(7) ROWS(8) ROWS(9) ROWS(10) ROWS(11) ROWS(12) ROWS(13) ROWS(14)
 #undef ROWS
     }
 }
@@ -52,8 +54,11 @@ static inline __m512i load_along_k(const tn_lines *src, size_t at, size_t n) {
     return to_bf16(lo, hi);
 }
 
-/* 16 lines at one k, as bf16 in the low halves of 16 words. */
+/* 16 lines at one k (the same k of the next 32 is fetched), as bf16 in the low halves of 16 words.
+ */
 static inline __m512i load_across(const tn_lines *src, size_t at, __mmask16 mask) {
+    _mm_prefetch((const char *)src->data + (at + 32 * src->k_stride) * tn_dtype_size(src->dtype),
+                 _MM_HINT_T0);
     if (src->dtype == TN_BF16)
         return _mm512_cvtepu16_epi32(
             _mm256_maskz_loadu_epi16(mask, (const tn_bf16 *)src->data + at));
@@ -121,17 +126,34 @@ void tn_pack_rows_avx512bf16(void *panel, const tn_lines *src, size_t line, size
         }
 }
 
-void tn_unpack_bf16_from_i8_avx512bf16(void *out, const void *in, size_t n, const float *scale,
-                                       size_t n_scale) {
-    for (size_t i = 0, s = 0; i < n; i += 32) { /* n is a multiple of 32: panels are */
-        __m512 x[2];
-        for (size_t j = 0; j < 2; j++) {
-            __m128i q = _mm_loadu_si128((const __m128i *)((const int8_t *)in + i + 16 * j));
-            x[j] = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(q));
-            if (scale) x[j] = _mm512_mul_ps(x[j], _mm512_loadu_ps(scale + s + 16 * j));
-        }
-        if (scale) s = s + 32 < n_scale ? s + 32 : 0;
-        _mm512_storeu_si512((tn_bf16 *)out + i, to_bf16(x[0], x[1]));
+/* bf16 of 0..127 in two tables of bytes, looked up by VPERMI2B. */
+typedef struct table {
+    __m512i low[2], high[2];
+} table;
+
+static table make_table(void) {
+    uint8_t low[128], high[128];
+    for (int i = 0; i < 128; i++) {
+        tn_bf16 x = tn_bf16_set((float)i);
+        low[i] = (uint8_t)x, high[i] = (uint8_t)(x >> 8);
+    }
+    return (table){{_mm512_loadu_si512(low), _mm512_loadu_si512(low + 64)},
+                   {_mm512_loadu_si512(high), _mm512_loadu_si512(high + 64)}};
+}
+
+void tn_unpack_bf16_from_i8_avx512bf16(void *out, const void *in, size_t n) {
+    table t = make_table();
+    /* so that the halves that VPUNPCK takes from each 16 bytes are in order */
+    __m512i order = _mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7);
+    __m512i sign_bit = _mm512_set1_epi8((char)0x80);
+    for (size_t i = 0; i < n; i += 64) {
+        __m512i x = _mm512_permutexvar_epi64(order, _mm512_loadu_si512((const int8_t *)in + i));
+        __m512i size = _mm512_abs_epi8(x);
+        __m512i low = _mm512_permutex2var_epi8(t.low[0], size, t.low[1]);
+        __m512i high = _mm512_permutex2var_epi8(t.high[0], size, t.high[1]);
+        high = _mm512_ternarylogic_epi64(high, x, sign_bit, 0xf8); /* high | (x & sign_bit) */
+        _mm512_storeu_si512((tn_bf16 *)out + i, _mm512_unpacklo_epi8(low, high));
+        _mm512_storeu_si512((tn_bf16 *)out + i + 32, _mm512_unpackhi_epi8(low, high));
     }
 }
 
@@ -141,6 +163,7 @@ const tn_ukr tn_ukr_bf16_avx512bf16 = {.name = "avx512bf16 14x32 bf16",
                                        .nr = UKR_NV * UKR_LANES,
                                        .a_group = 2,
                                        .b_group = 2,
+                                       .depth = 256,
                                        .block_m = 126,
                                        .pack_a = tn_pack_pairs_avx512bf16,
                                        .pack_b = tn_pack_pairs_avx512bf16,

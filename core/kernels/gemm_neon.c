@@ -9,6 +9,7 @@
 #define UKR_MR              6
 #define UKR_NV              4
 #define UKR_LANES           4
+#define UKR_STEPS           2
 #define UKR_A               float
 #define UKR_SUM             float32x4_t
 #define UKR_B               float32x4_t
@@ -20,40 +21,30 @@
 #define UKR_MULADD(s, x, b) vfmaq_f32(s, x, b)
 #include "core/kernels/gemm_ukr_body.h"
 
-static void run(size_t rows, size_t k, const void *a, const void *b, float *c, size_t ldc,
-                bool add) {
+static void run(size_t rows, size_t k, const void *a, const void *b, float *c, size_t ldc, bool add,
+                tn_ahead ahead) {
     switch (rows) {
 #define ROWS(n)                                                                                    \
     case n:                                                                                        \
-        tile(n, k, a, b, c, ldc, add);                                                             \
+        tile(n, k, a, b, c, ldc, add, ahead);                                                      \
         break;
         ROWS(1) ROWS(2) ROWS(3) ROWS(4) ROWS(5) ROWS(6)
 #undef ROWS
     }
 }
 
-void tn_unpack_f32_from_bf16_neon(void *out, const void *in, size_t n, const float *scale,
-                                  size_t n_scale) {
-    (void)scale, (void)n_scale;
-    for (size_t i = 0; i < n; i += 4) { /* n is a multiple of 16: panels are */
+void tn_unpack_f32_from_bf16_neon(void *out, const void *in, size_t n) {
+    for (size_t i = 0; i < n; i += 4) {
         uint32x4_t x = vshll_n_u16(vld1_u16((const tn_bf16 *)in + i), 16);
         vst1q_u32((uint32_t *)out + i, x);
     }
 }
 
-void tn_unpack_f32_from_i8_neon(void *out, const void *in, size_t n, const float *scale,
-                                size_t n_scale) {
-    for (size_t i = 0, s = 0; i < n; i += 8) {
+void tn_unpack_f32_from_i8_neon(void *out, const void *in, size_t n) {
+    for (size_t i = 0; i < n; i += 8) {
         int16x8_t q = vmovl_s8(vld1_s8((const int8_t *)in + i));
-        float32x4_t x = vcvtq_f32_s32(vmovl_s16(vget_low_s16(q)));
-        float32x4_t y = vcvtq_f32_s32(vmovl_s16(vget_high_s16(q)));
-        if (scale) {
-            x = vmulq_f32(x, vld1q_f32(scale + s));
-            y = vmulq_f32(y, vld1q_f32(scale + s + 4));
-            s = s + 8 < n_scale ? s + 8 : 0;
-        }
-        vst1q_f32((float *)out + i, x);
-        vst1q_f32((float *)out + i + 4, y);
+        vst1q_f32((float *)out + i, vcvtq_f32_s32(vmovl_s16(vget_low_s16(q))));
+        vst1q_f32((float *)out + i + 4, vcvtq_f32_s32(vmovl_s16(vget_high_s16(q))));
     }
 }
 
@@ -63,6 +54,7 @@ const tn_ukr tn_ukr_f32_neon = {.name = "neon 6x16 f32",
                                 .nr = UKR_NV * UKR_LANES,
                                 .a_group = 1,
                                 .b_group = 1,
+                                .depth = 256,
                                 .block_m = 126,
                                 .pack_a = tn_pack_f32,
                                 .pack_b = tn_pack_f32,

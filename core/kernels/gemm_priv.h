@@ -2,7 +2,7 @@
  * multiplies one panel of A by one panel of B, and the driver (gemm_tiles.c) walks the tiles.
  *
  * The invariant all files below keep: an element of C is a function of its row of op(A) and its
- * column of op(B) alone. The sum runs over k in one order, in blocks of TN_GEMM_KC, whatever the
+ * column of op(B) alone. The sum runs over k in one order, in blocks of one depth, whatever the
  * size of the matrices, the cut into tiles and the number of threads. So bits do not depend on
  * threads, and a row's bits do not depend on how many other rows there are.
  *
@@ -14,9 +14,19 @@
 #include "core/kernels/cpu.h"
 #include "core/kernels/gemm.h"
 
-/* Depth of one pass over the accumulators. With 32 columns of f32 a panel of B is 32 KiB then and
- * stays in L1 while the panels of A stream from L2. A multiple of 64, the group of int8 scales. */
-enum { TN_GEMM_KC = 256, TN_GEMM_ALIGN = 64 };
+enum {
+    TN_GEMM_ALIGN = 64,
+    TN_DEPTH_MAX = 256,  /* of a micro-kernel; a multiple of the next */
+    TN_SCALE_GROUP = 64, /* k that share an int8 scale */
+};
+
+/* What a call of a micro-kernel prefetches: a line at p, p + stride, .. (TN_AHEAD_LINES at full
+ * depth). */
+enum { TN_AHEAD_LINES = 128 };
+typedef struct tn_ahead {
+    const char *p;
+    size_t stride;
+} tn_ahead;
 
 /* Lines of an operand before packing: element (line, k) is data[line * line_stride + k * k_stride];
  * one of the two strides is 1. */
@@ -37,18 +47,22 @@ typedef struct tn_ukr {
     tn_dtype packed;         /* of the elements in panels: F32 or BF16 */
     size_t mr, nr;           /* the tile: rows of a panel of A, columns of a panel of B */
     size_t a_group, b_group; /* see above */
+    size_t depth;            /* k of one pass over the sums: the panel of B stays in L1 (16 KiB) */
     size_t block_m;          /* rows of a block of C: a multiple of mr near 128 */
     tn_pack_fn *pack_a, *pack_b;
-    /* c[0..rows)[0..nr) (+)= a b over k, a multiple of both groups, at most TN_GEMM_KC.
-     * 1 <= rows <= mr; c has room for mr rows and may be written there. */
-    void (*run)(size_t rows, size_t k, const void *a, const void *b, float *c, size_t ldc,
-                bool add);
+    /* c[0..rows)[0..nr) (+)= a b over k, a multiple of both groups, at most depth.
+     * 1 <= rows <= mr; c has room for mr rows and may be written there. What will be needed next
+     * travels to L2 meanwhile: see tn_ahead. */
+    void (*run)(size_t rows, size_t k, const void *a, const void *b, float *c, size_t ldc, bool add,
+                tn_ahead ahead);
     void (*begin)(void), (*end)(void); /* around the work of one task on its thread; or NULL */
 } tn_ukr;
 
-/* Turn n stored weights into packed elements, in the same order. `scale` (n_scale elements, used
- * again and again along n) multiplies int8 weights of group scales; NULL: 1. */
-typedef void tn_unpack_fn(void *out, const void *in, size_t n, const float *scale, size_t n_scale);
+/* Turn n stored weights into packed elements, in the same order; n is a multiple of 64. */
+typedef void tn_unpack_fn(void *out, const void *in, size_t n);
+/* c[rows][nr] = (add: c +) scale[nr] tile[rows][nr], the products rounded before they are added. */
+typedef void tn_add_scaled_fn(float *c, size_t ldc, const float *tile, const float *scale,
+                              size_t rows, size_t nr, bool add);
 
 typedef struct tn_gemm_set {
     const char *name;
@@ -57,6 +71,7 @@ typedef struct tn_gemm_set {
     const tn_ukr *f32, *bf16;
     tn_unpack_fn *f32_from_bf16, *f32_from_i8; /* unused where bf16->packed is BF16 */
     tn_unpack_fn *bf16_from_i8;                /* unused where it is F32 */
+    tn_add_scaled_fn *add_scaled;
 } tn_gemm_set;
 
 /* The sets this build knows, worst first; [*n]. */
@@ -67,6 +82,7 @@ const tn_gemm_set *tn_gemm_set_get(void);
 /* gemm_pack.c, gemm_ref.c: plain C, for any width and group. */
 tn_pack_fn tn_pack_f32, tn_pack_bf16;
 tn_unpack_fn tn_unpack_f32_from_bf16, tn_unpack_f32_from_i8;
+tn_add_scaled_fn tn_add_scaled;
 extern const tn_ukr tn_ukr_f32_ref;
 
 /* gemm_<instruction set>.c: present where the architecture has them; lengths and widths are those
@@ -75,6 +91,7 @@ tn_pack_fn tn_pack_pairs_avx512bf16, tn_pack_rows_avx512bf16;
 tn_unpack_fn tn_unpack_f32_from_bf16_avx2, tn_unpack_f32_from_i8_avx2;
 tn_unpack_fn tn_unpack_f32_from_bf16_avx512, tn_unpack_f32_from_i8_avx512;
 tn_unpack_fn tn_unpack_bf16_from_i8_avx512bf16;
+tn_add_scaled_fn tn_add_scaled_avx2, tn_add_scaled_avx512;
 tn_unpack_fn tn_unpack_f32_from_bf16_neon, tn_unpack_f32_from_i8_neon;
 extern const tn_ukr tn_ukr_f32_avx2, tn_ukr_f32_avx512, tn_ukr_bf16_avx512bf16, tn_ukr_bf16_amx;
 extern const tn_ukr tn_ukr_f32_neon;
@@ -99,7 +116,8 @@ TERN_MUST_USE tern_status tn_weight_new_for(const tn_gemm_set *set, tn_pool *poo
 struct tn_gemm {
     tn_pool *pool;
     const tn_gemm_set *set; /* tests set another */
-    void *shared;           /* packed operands that several tasks read */
+    char *shared;           /* packed operands that several tasks read */
+    void *shared_block;     /* the allocation behind it */
     size_t shared_bytes;
     int n_workers;
     size_t worker_bytes;
@@ -137,8 +155,9 @@ static inline size_t tn_round_up(size_t x, size_t unit) {
 static inline size_t tn_ceil_div(size_t x, size_t unit) {
     return (x + unit - 1) / unit;
 }
-static inline void *tn_align_up(void *p) {
-    return (void *)tn_round_up((uintptr_t)p, TN_GEMM_ALIGN);
-}
+
+/* n bytes, aligned to TN_GEMM_ALIGN, uninitialised; NULL: no memory. *block is what tn_free takes.
+ */
+void *tn_gemm_alloc(size_t n_bytes, void **block);
 
 #endif

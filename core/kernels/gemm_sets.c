@@ -14,7 +14,8 @@ static const tn_gemm_set ref = {.name = "ref",
                                 .f32 = &tn_ukr_f32_ref,
                                 .bf16 = &tn_ukr_f32_ref,
                                 .f32_from_bf16 = tn_unpack_f32_from_bf16,
-                                .f32_from_i8 = tn_unpack_f32_from_i8};
+                                .f32_from_i8 = tn_unpack_f32_from_i8,
+                                .add_scaled = tn_add_scaled};
 
 #if defined(__x86_64__)
 
@@ -27,7 +28,7 @@ static bool has_avx512(const tn_cpu *cpu) {
 }
 
 static bool has_avx512bf16(const tn_cpu *cpu) {
-    return has_avx512(cpu) && cpu->avx512bf16;
+    return has_avx512(cpu) && cpu->avx512bf16 && cpu->avx512vbmi;
 }
 
 static bool has_amx(const tn_cpu *cpu) {
@@ -40,7 +41,8 @@ static const tn_gemm_set avx2 = {.name = "avx2",
                                  .f32 = &tn_ukr_f32_avx2,
                                  .bf16 = &tn_ukr_f32_avx2,
                                  .f32_from_bf16 = tn_unpack_f32_from_bf16_avx2,
-                                 .f32_from_i8 = tn_unpack_f32_from_i8_avx2};
+                                 .f32_from_i8 = tn_unpack_f32_from_i8_avx2,
+                                 .add_scaled = tn_add_scaled_avx2};
 
 static const tn_gemm_set avx512 = {.name = "avx512",
                                    .level = TN_CPU_AVX512,
@@ -48,21 +50,24 @@ static const tn_gemm_set avx512 = {.name = "avx512",
                                    .f32 = &tn_ukr_f32_avx512,
                                    .bf16 = &tn_ukr_f32_avx512,
                                    .f32_from_bf16 = tn_unpack_f32_from_bf16_avx512,
-                                   .f32_from_i8 = tn_unpack_f32_from_i8_avx512};
+                                   .f32_from_i8 = tn_unpack_f32_from_i8_avx512,
+                                   .add_scaled = tn_add_scaled_avx512};
 
 static const tn_gemm_set avx512bf16 = {.name = "avx512bf16",
                                        .level = TN_CPU_AVX512,
                                        .is_here = has_avx512bf16,
                                        .f32 = &tn_ukr_f32_avx512,
                                        .bf16 = &tn_ukr_bf16_avx512bf16,
-                                       .bf16_from_i8 = tn_unpack_bf16_from_i8_avx512bf16};
+                                       .bf16_from_i8 = tn_unpack_bf16_from_i8_avx512bf16,
+                                       .add_scaled = tn_add_scaled_avx512};
 
 static const tn_gemm_set amx = {.name = "amx",
                                 .level = TN_CPU_AMX,
                                 .is_here = has_amx,
                                 .f32 = &tn_ukr_f32_avx512,
                                 .bf16 = &tn_ukr_bf16_amx,
-                                .bf16_from_i8 = tn_unpack_bf16_from_i8_avx512bf16};
+                                .bf16_from_i8 = tn_unpack_bf16_from_i8_avx512bf16,
+                                .add_scaled = tn_add_scaled_avx512};
 
 static const tn_gemm_set *const sets[] = {&ref, &avx2, &avx512, &avx512bf16, &amx};
 
@@ -74,7 +79,8 @@ static const tn_gemm_set neon = {.name = "neon",
                                  .f32 = &tn_ukr_f32_neon,
                                  .bf16 = &tn_ukr_f32_neon,
                                  .f32_from_bf16 = tn_unpack_f32_from_bf16_neon,
-                                 .f32_from_i8 = tn_unpack_f32_from_i8_neon};
+                                 .f32_from_i8 = tn_unpack_f32_from_i8_neon,
+                                 .add_scaled = tn_add_scaled};
 
 static const tn_gemm_set *const sets[] = {&ref, &neon};
 
@@ -97,7 +103,8 @@ const tn_gemm_set *const *tn_gemm_sets(size_t *n) {
 /* FNV-1a over the words that say which kernel does what, and in which blocks. */
 static uint32_t hash_of(const tn_gemm_set *s) {
     char text[256];
-    snprintf(text, sizeof text, "%s;%s;%s;kc %d", s->name, s->f32->name, s->bf16->name, TN_GEMM_KC);
+    snprintf(text, sizeof text, "%s;%s depth %zu;%s depth %zu", s->name, s->f32->name,
+             s->f32->depth, s->bf16->name, s->bf16->depth);
     uint32_t h = 2166136261u;
     for (const char *p = text; *p; p++) h = (h ^ (unsigned char)*p) * 16777619u;
     return h;

@@ -11,9 +11,12 @@
 
 enum {
     BLOCK_N = 256, /* columns of a block: 128 x 256 sums are 128 KiB */
-    SKINNY_N = 64, /* columns when one block holds all rows: more tasks, little A */
+    SKINNY_N = 64, /* where one block holds all rows, times a weight: more tasks */
     BLOCK_M_MAX = 128,
-    NR_MAX = 64,
+    MR_MAX = 32,
+    NR_MAX = 32,
+    STRIP_LINES = 256,           /* a piece of the packing that goes ahead of the tasks */
+    K_STRIP = 32,                /* k at a time where lines lie side by side in memory */
     SHARED_BYTES_MAX = 64 << 20, /* of either operand; larger ones go in slices of C */
     INLINE_FLOPS = 1 << 19       /* waking the workers would cost more */
 };
@@ -21,9 +24,9 @@ enum {
 /* A worker's memory: sums, then panels of A, then panels of B, then one unpacked panel of B. */
 enum {
     SUMS_BYTES = BLOCK_M_MAX * BLOCK_N * 4,
-    A_BYTES = BLOCK_M_MAX * TN_GEMM_KC * 4,
-    B_BYTES = BLOCK_N * TN_GEMM_KC * 4,
-    PANEL_BYTES = NR_MAX * TN_GEMM_KC * 4
+    A_BYTES = BLOCK_M_MAX * TN_DEPTH_MAX * 4,
+    B_BYTES = BLOCK_N * TN_DEPTH_MAX * 4,
+    PANEL_BYTES = NR_MAX * TN_DEPTH_MAX * 4
 };
 
 tern_status tn_gemm_new(tn_pool *pool, tn_gemm **out, tern_error *err) {
@@ -34,20 +37,19 @@ tern_status tn_gemm_new(tn_pool *pool, tn_gemm **out, tern_error *err) {
                    .set = tn_gemm_set_get(),
                    .n_workers = tn_pool_n_threads(pool),
                    .worker_bytes = SUMS_BYTES + A_BYTES + B_BYTES + PANEL_BYTES};
-    g->block = tn_alloc((size_t)g->n_workers * g->worker_bytes + TN_GEMM_ALIGN);
-    if (!g->block) {
+    g->workers = tn_gemm_alloc((size_t)g->n_workers * g->worker_bytes, &g->block);
+    if (!g->workers) {
         tn_free(g);
         return tern_fail(err, TERN_ERR_NOMEM, 0, "matrix products: no memory for %d workers",
                          tn_pool_n_threads(pool));
     }
-    g->workers = tn_align_up(g->block);
     *out = g;
     return TERN_OK;
 }
 
 void tn_gemm_free(tn_gemm *g) {
     if (!g) return;
-    tn_free(g->shared);
+    tn_free(g->shared_block);
     tn_free(g->block);
     tn_free(g);
 }
@@ -57,14 +59,13 @@ tn_pool *tn_gemm_pool(const tn_gemm *g) {
 }
 
 static tern_status reserve_shared(tn_gemm *g, size_t n_bytes, tern_error *err) {
-    if (n_bytes + TN_GEMM_ALIGN <= g->shared_bytes) return TERN_OK;
-    void *p = tn_alloc(n_bytes + TN_GEMM_ALIGN);
+    if (n_bytes <= g->shared_bytes) return TERN_OK;
+    void *block, *p = tn_gemm_alloc(n_bytes, &block);
     if (!p)
         return tern_fail(err, TERN_ERR_NOMEM, 0,
                          "matrix product: no memory for %zu bytes of panels", n_bytes);
-    tn_free(g->shared);
-    g->shared = p;
-    g->shared_bytes = n_bytes + TN_GEMM_ALIGN;
+    tn_free(g->shared_block);
+    g->shared = p, g->shared_block = block, g->shared_bytes = n_bytes;
     return TERN_OK;
 }
 
@@ -102,43 +103,104 @@ static size_t min_size(size_t x, size_t y) {
     return x < y ? x : y;
 }
 
-/* Panels of A for rows [row, row + n) and one k-block, packed into out. */
-static void pack_a_block(const plan *l, const tn_lines *a, size_t row, size_t n, size_t k,
-                         size_t n_k, char *out) {
-    const tn_ukr *u = l->p->u;
-    size_t bytes = u->mr * tn_round_up(n_k, l->k_unit) * l->size;
-    for (size_t i = 0; i < n; i += u->mr, out += bytes)
-        u->pack_a(out, a, row + i, min_size(u->mr, n - i), k, n_k, u->mr, u->a_group);
+/* One operand's packing: which function, how wide a panel, where panels lie. */
+typedef struct packer {
+    const tn_lines *src;
+    tn_pack_fn *pack;
+    size_t width, group, size;
+    size_t panel_bytes; /* from one panel to the next */
+} packer;
+
+/* Lines [line, line + n) x [k, k + n_k) into panels from `out` on. Where lines lie side by side in
+ * memory, a few k of all panels are packed at a time, so that memory is read along its rows. */
+static void pack_lines(const packer *x, size_t line, size_t n, size_t k, size_t n_k, char *out) {
+    size_t step = x->src->k_stride == 1 ? n_k : K_STRIP;
+    for (size_t l = 0; l < n_k; l += step) {
+        char *panel = out + l * x->width * x->size;
+        for (size_t i = 0; i < n; i += x->width, panel += x->panel_bytes)
+            x->pack(panel, x->src, line + i, min_size(x->width, n - i), k + l,
+                    min_size(step, n_k - l), x->width, x->group);
+    }
 }
 
-static void pack_b_block(const plan *l, const tn_lines *b, size_t col, size_t n, size_t k,
-                         size_t n_k, char *out) {
+static packer packer_a(const plan *l, const tn_lines *src, size_t k_deep) {
     const tn_ukr *u = l->p->u;
-    size_t bytes = u->nr * tn_round_up(n_k, l->k_unit) * l->size;
-    for (size_t j = 0; j < n; j += u->nr, out += bytes)
-        u->pack_b(out, b, col + j, min_size(u->nr, n - j), k, n_k, u->nr, u->b_group);
+    return (packer){src, u->pack_a, u->mr, u->a_group, l->size, u->mr * k_deep * l->size};
+}
+
+static packer packer_b(const plan *l, const tn_lines *src, size_t k_deep) {
+    const tn_ukr *u = l->p->u;
+    return (packer){src, u->pack_b, u->nr, u->b_group, l->size, u->nr * k_deep * l->size};
+}
+
+static const char *stored_panel(const tn_weight *w, size_t panel, size_t k) {
+    return w->panels + (panel * w->k_padded + k) * w->u->nr * tn_dtype_size(w->stored);
 }
 
 /* A panel of the weight for k-block k, as the micro-kernel wants it. */
 static const char *weight_panel(const plan *l, size_t panel, size_t k, size_t n_k, char *buffer) {
     const tn_weight *w = l->p->weight;
-    size_t nr = w->u->nr, size = tn_dtype_size(w->stored);
-    const char *stored = w->panels + (panel * w->k_padded + k) * nr * size;
+    const char *stored = stored_panel(w, panel, k);
     if (!w->unpack) return stored;
-    if (w->format != TN_WEIGHT_I8_GROUP) {
-        w->unpack(buffer, stored, nr * n_k, NULL, 0);
-        return buffer;
-    }
-    size_t group = w->u->b_group;
-    float repeated[NR_MAX * 2]; /* a scale for each of the columns' `group` elements */
-    for (size_t k0 = 0; k0 < n_k; k0 += 64) {
-        size_t n = min_size(64, n_k - k0);
-        const float *scale =
-            w->scales + (panel * tn_ceil_div(w->k_padded, 64) + (k + k0) / 64) * nr;
-        for (size_t j = 0; j < nr * group; j++) repeated[j] = scale[j / group];
-        w->unpack(buffer + k0 * nr * l->size, stored + k0 * nr, nr * n, repeated, nr * group);
-    }
+    w->unpack(buffer, stored, w->u->nr * n_k);
     return buffer;
+}
+
+/* The panels of one k-block of one block of C. */
+typedef struct panels {
+    const char *a, *b;     /* b: NULL with a weight */
+    size_t step_a, step_b; /* bytes from one panel to the next */
+    size_t n_k;            /* depth, padded */
+    const char *next_a;    /* panels of the next k-block; NULL: this is the last */
+    const char *c;         /* the block of C, a line of bytes in each row */
+    size_t c_stride, c_row_bytes;
+} panels;
+
+/* What the micro-kernel should fetch during the call-th product with the nth panel of B: first the
+ * next panel of B, then a part of the next panels of A, or, in the end, a column of lines of C. */
+static tn_ahead what_next(const plan *l, const panels *x, const char *next_b, size_t nth,
+                          size_t call, size_t n_calls) {
+    size_t from = call * TN_AHEAD_LINES * 64, panel = l->p->u->nr * x->n_k * l->size;
+    if (from < panel) return (tn_ahead){next_b + from, 64};
+    if (x->next_a) return (tn_ahead){x->next_a + nth * TN_AHEAD_LINES * 64, 64};
+    size_t first = tn_ceil_div(panel, TN_AHEAD_LINES * 64);
+    size_t column = (nth * (n_calls - first) + call - first) * 64;
+    if (column < x->c_row_bytes) return (tn_ahead){x->c + column, x->c_stride};
+    return (tn_ahead){next_b, 0};
+}
+
+/* All panels of A times one panel of B, which stays in L1. */
+static void run_panel(const plan *l, const panels *x, size_t n_rows, const char *b,
+                      const char *next_b, size_t nth, float *sums, bool add) {
+    const tn_ukr *u = l->p->u;
+    size_t n_calls = tn_ceil_div(n_rows, u->mr);
+    for (size_t call = 0; call < n_calls; call++) {
+        size_t i = call * u->mr;
+        u->run(min_size(u->mr, n_rows - i), x->n_k, x->a + call * x->step_a, b, sums + i * BLOCK_N,
+               BLOCK_N, add, what_next(l, x, next_b, nth, call, n_calls));
+    }
+}
+
+/* As run_panel, with int8 weights whose groups of 64 along k have scales of their own: the sum of
+ * a group is scaled and added. */
+static void run_scaled_panel(const plan *l, const panels *x, size_t n_rows, const char *b,
+                             size_t n_panel, size_t k, float *sums, bool add) {
+    const tn_ukr *u = l->p->u;
+    const tn_weight *w = l->p->weight;
+    float group_sums[MR_MAX * NR_MAX];
+    size_t n_groups = tn_ceil_div(w->k_padded, TN_SCALE_GROUP);
+    for (size_t g = 0; g < x->n_k; g += TN_SCALE_GROUP) {
+        const float *scale = w->scales + (n_panel * n_groups + (k + g) / TN_SCALE_GROUP) * u->nr;
+        const char *b_group = b + g * u->nr * l->size;
+        for (size_t i = 0; i < n_rows; i += u->mr) {
+            size_t rows = min_size(u->mr, n_rows - i);
+            const char *a = x->a + i / u->mr * x->step_a + g * u->mr * l->size;
+            u->run(rows, min_size(TN_SCALE_GROUP, x->n_k - g), a, b_group, group_sums, u->nr, false,
+                   (tn_ahead){b_group, 0});
+            w->set->add_scaled(sums + i * BLOCK_N, BLOCK_N, group_sums, scale, rows, u->nr,
+                               add || g > 0);
+        }
+    }
 }
 
 static void run_block(const plan *l, size_t batch, size_t bi, size_t bj, char *memory) {
@@ -148,40 +210,53 @@ static void run_block(const plan *l, size_t batch, size_t bi, size_t bj, char *m
     char *own_a = memory + SUMS_BYTES, *own_b = own_a + A_BYTES, *own_panel = own_b + B_BYTES;
     size_t i0 = bi * l->block_m, n_i = min_size(l->block_m, l->n_rows - i0);
     size_t j0 = bj * l->block_n, n_j = min_size(l->block_n, l->n_cols - j0);
+    size_t c_size = tn_dtype_size(p->c_type);
+    char *c =
+        (char *)p->c + (batch * p->stride_c + (l->row0 + i0) * p->ldc + l->col0 + j0) * c_size;
+    bool grouped = p->weight && p->weight->format == TN_WEIGHT_I8_GROUP;
     tn_lines a = lines_of(&p->a, batch, p->stride_a), b = {0};
     if (!p->weight) b = lines_of(&p->b, batch, p->stride_b);
-    for (size_t k = 0; k < p->k; k += TN_GEMM_KC) {
-        size_t n_k = min_size(TN_GEMM_KC, p->k - k), deep = tn_round_up(n_k, l->k_unit);
-        const char *panels_a = own_a;
-        size_t step_a = u->mr * deep * l->size;
-        if (l->shared_a) {
-            step_a = panel_bytes_a(l);
-            panels_a = l->shared_a + i0 / u->mr * step_a + k * u->mr * l->size;
-        } else {
-            pack_a_block(l, &a, l->row0 + i0, n_i, k, n_k, own_a);
-        }
-        const char *panels_b = own_b;
-        size_t step_b = u->nr * deep * l->size;
-        if (l->shared_b) {
-            step_b = panel_bytes_b(l);
-            panels_b = l->shared_b + j0 / u->nr * step_b + k * u->nr * l->size;
-        } else if (!p->weight) {
-            pack_b_block(l, &b, l->col0 + j0, n_j, k, n_k, own_b);
-        }
+    for (size_t k = 0; k < p->k; k += u->depth) {
+        size_t n_k = min_size(u->depth, p->k - k), deep = tn_round_up(n_k, l->k_unit);
+        panels x = {.a = own_a, .b = own_b, .n_k = deep};
+        packer pa = packer_a(l, &a, l->shared_a ? l->k_padded : deep);
+        packer pb = packer_b(l, &b, l->shared_b ? l->k_padded : deep);
+        x.step_a = pa.panel_bytes, x.step_b = pb.panel_bytes;
+        if (l->shared_a)
+            x.a = l->shared_a + i0 / u->mr * pa.panel_bytes + k * u->mr * l->size;
+        else
+            pack_lines(&pa, l->row0 + i0, n_i, k, n_k, own_a);
+        if (l->shared_b)
+            x.b = l->shared_b + j0 / u->nr * pb.panel_bytes + k * u->nr * l->size;
+        else if (!p->weight)
+            pack_lines(&pb, l->col0 + j0, n_j, k, n_k, own_b);
+        bool last = k + u->depth >= p->k;
+        if (!last) x.next_a = l->shared_a ? x.a + u->mr * deep * l->size : x.a;
+        x.c = c, x.c_stride = p->ldc * c_size, x.c_row_bytes = n_j * c_size;
         for (size_t j = 0; j < n_j; j += u->nr) {
-            const char *panel = panels_b + j / u->nr * step_b;
-            if (p->weight) panel = weight_panel(l, (l->col0 + j0 + j) / u->nr, k, deep, own_panel);
-            for (size_t i = 0; i < n_i; i += u->mr)
-                u->run(min_size(u->mr, n_i - i), deep, panels_a + i / u->mr * step_a, panel,
-                       sums + i * BLOCK_N + j, BLOCK_N, k > 0);
+            size_t nth = j / u->nr, n_panel = (l->col0 + j0) / u->nr + nth;
+            bool wrap = j + u->nr >= n_j; /* the next panel is the first, of the next k-block */
+            const char *panel, *next;
+            if (p->weight) {
+                panel = weight_panel(l, n_panel, k, deep, own_panel);
+                next = stored_panel(p->weight, n_panel + !wrap - wrap * nth,
+                                    wrap && !last ? k + u->depth : k);
+            } else {
+                panel = x.b + nth * x.step_b;
+                next = !wrap                  ? panel + x.step_b
+                       : l->shared_b && !last ? x.b + u->nr * deep * l->size
+                                              : panel;
+            }
+            if (grouped)
+                run_scaled_panel(l, &x, n_i, panel, n_panel, k, sums + j, k > 0);
+            else
+                run_panel(l, &x, n_i, panel, next, nth, sums + j, k > 0);
         }
     }
-    char *c = (char *)p->c + batch * p->stride_c * tn_dtype_size(p->c_type);
     for (size_t i = 0; i < n_i; i++) {
         if (p->k == 0) memset(sums + i * BLOCK_N, 0, n_j * sizeof *sums);
-        size_t row = l->row0 + i0 + i, col = l->col0 + j0;
-        tn_gemm_finish_row(p, sums + i * BLOCK_N, row, col, n_j,
-                           c + (row * p->ldc + col) * tn_dtype_size(p->c_type));
+        tn_gemm_finish_row(p, sums + i * BLOCK_N, l->row0 + i0 + i, l->col0 + j0, n_j,
+                           c + i * p->ldc * c_size);
     }
 }
 
@@ -197,22 +272,29 @@ static void run_blocks(void *arg, size_t begin, size_t end, int worker) {
     if (u->end) u->end();
 }
 
-static void pack_shared_a(void *arg, size_t begin, size_t end, int worker) {
-    const plan *l = arg;
+/* Packing ahead of the tasks, in pieces of STRIP_LINES x depth. */
+typedef struct shared_job {
+    packer x;
+    size_t line0, n_lines, k, depth, strip; /* strip: lines of a piece, in whole panels */
+    char *out;
+} shared_job;
+
+static void pack_pieces(void *arg, size_t begin, size_t end, int worker) {
+    const shared_job *j = arg;
     (void)worker;
-    size_t mr = l->p->u->mr;
-    for (size_t i = begin; i < end; i++)
-        l->p->u->pack_a((char *)l->shared_a + i * panel_bytes_a(l), &l->p->a, l->row0 + i * mr,
-                        min_size(mr, l->n_rows - i * mr), 0, l->p->k, mr, l->p->u->a_group);
+    size_t n_k_blocks = tn_ceil_div(j->k, j->depth);
+    for (size_t t = begin; t < end; t++) {
+        size_t line = t / n_k_blocks * j->strip, k = t % n_k_blocks * j->depth;
+        pack_lines(&j->x, j->line0 + line, min_size(j->strip, j->n_lines - line), k,
+                   min_size(j->depth, j->k - k),
+                   j->out + line / j->x.width * j->x.panel_bytes + k * j->x.width * j->x.size);
+    }
 }
 
-static void pack_shared_b(void *arg, size_t begin, size_t end, int worker) {
-    const plan *l = arg;
-    (void)worker;
-    size_t nr = l->p->u->nr;
-    for (size_t j = begin; j < end; j++)
-        l->p->u->pack_b((char *)l->shared_b + j * panel_bytes_b(l), &l->p->b, l->col0 + j * nr,
-                        min_size(nr, l->n_cols - j * nr), 0, l->p->k, nr, l->p->u->b_group);
+static void pack_shared(tn_pool *pool, packer x, size_t line0, size_t n_lines, size_t k,
+                        size_t depth, char *out) {
+    shared_job j = {x, line0, n_lines, k, depth, STRIP_LINES / x.width * x.width, out};
+    tn_pool_for(pool, tn_ceil_div(n_lines, j.strip) * tn_ceil_div(k, depth), 1, pack_pieces, &j);
 }
 
 /* Equal blocks of at most `max`, in whole tiles. */
@@ -226,7 +308,7 @@ static tern_status run_slice(plan *l, tern_error *err) {
     tn_gemm *g = l->g;
     l->block_m = even_block(l->n_rows, u->block_m, u->mr);
     l->n_blocks_m = tn_ceil_div(l->n_rows, l->block_m);
-    l->block_n = even_block(l->n_cols, l->n_blocks_m == 1 ? SKINNY_N : BLOCK_N, u->nr);
+    l->block_n = even_block(l->n_cols, l->n_blocks_m == 1 && p->weight ? SKINNY_N : BLOCK_N, u->nr);
     l->n_blocks_n = tn_ceil_div(l->n_cols, l->block_n);
 
     double flops = 2.0 * (double)l->n_rows * (double)l->n_cols * (double)p->k;
@@ -237,13 +319,16 @@ static tern_status run_slice(plan *l, tern_error *err) {
     size_t bytes_b = share_b ? panels_b * panel_bytes_b(l) : 0;
     tern_status st = reserve_shared(g, bytes_a + bytes_b, err);
     if (st != TERN_OK) return st;
-    char *memory = tn_align_up(g->shared);
-    l->shared_a = share_a ? memory : NULL;
-    l->shared_b = share_b ? memory + bytes_a : NULL;
+    l->shared_a = share_a ? g->shared : NULL;
+    l->shared_b = share_b ? g->shared + bytes_a : NULL;
 
     tn_pool *pool = flops * (double)p->n_batch < INLINE_FLOPS ? NULL : g->pool;
-    if (share_a) tn_pool_for(pool, panels_a, 4, pack_shared_a, l);
-    if (share_b) tn_pool_for(pool, panels_b, 4, pack_shared_b, l);
+    if (share_a)
+        pack_shared(pool, packer_a(l, &p->a, l->k_padded), l->row0, l->n_rows, p->k, u->depth,
+                    g->shared);
+    if (share_b)
+        pack_shared(pool, packer_b(l, &p->b, l->k_padded), l->col0, l->n_cols, p->k, u->depth,
+                    g->shared + bytes_a);
     size_t n_tasks = p->n_batch * l->n_blocks_m * l->n_blocks_n;
     double task_flops = flops / (double)(l->n_blocks_m * l->n_blocks_n) + 1;
     size_t grain = task_flops < INLINE_FLOPS ? (size_t)(INLINE_FLOPS / task_flops) + 1 : 1;

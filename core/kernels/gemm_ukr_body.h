@@ -8,19 +8,22 @@
  *   UKR_ZERO() UKR_LOAD(p) UKR_STORE(p, v)      sums
  *   UKR_LOAD_B(p)    UKR_LANES elements of UKR_A's size
  *   UKR_SPREAD(x)    UKR_MULADD(sum, x, b)
+ *   UKR_STEPS        steps in which one line is prefetched
  *
  * `rows` is a constant at each call of tile(), so that loops over it disappear. */
 
 static inline __attribute__((always_inline)) void tile(const size_t rows, size_t steps,
                                                        const UKR_A *a, const UKR_A *b, float *c,
-                                                       size_t ldc, bool add) {
+                                                       size_t ldc, bool add, tn_ahead ahead) {
     UKR_SUM sum[UKR_MR][UKR_NV];
 #pragma GCC unroll 16
     for (size_t i = 0; i < rows; i++)
 #pragma GCC unroll 4
         for (size_t j = 0; j < UKR_NV; j++)
             sum[i][j] = add ? UKR_LOAD(c + i * ldc + j * UKR_LANES) : UKR_ZERO();
-    for (; steps > 0; steps--, a += UKR_MR, b += UKR_NV * UKR_LANES) {
+    size_t step = ahead.stride / UKR_STEPS;
+    for (; steps > 0; steps--, a += UKR_MR, b += UKR_NV * UKR_LANES, ahead.p += step) {
+        __builtin_prefetch(ahead.p, 0, 2);
         UKR_B row[UKR_NV];
 #pragma GCC unroll 4
         for (size_t j = 0; j < UKR_NV; j++) row[j] = UKR_LOAD_B(b + j * UKR_LANES);

@@ -2,13 +2,11 @@
  * stored in, so that a matrix-vector product reads each byte once and in order.
  * int8 weights are symmetric, q = round(w / scale) in -127..127. Products round x to bf16 (unless
  * the weight is f32) and sum in f32; a per-channel scale multiplies the finished sum, q itself
- * being exact in bf16; a group scale multiplies the weight before it is rounded to bf16. */
+ * being exact in bf16; group scales multiply the sums of their groups. */
 #include "core/kernels/gemm_priv.h"
 #include <math.h>
 
 #include "core/base/mem.h"
-
-enum { SCALE_GROUP = 64 };
 
 typedef struct job {
     tn_weight *w;
@@ -38,7 +36,8 @@ static int8_t quantise(float x, float scale) {
 static float *scale_at(const tn_weight *w, size_t row, size_t col) {
     size_t nr = w->u->nr;
     if (w->format == TN_WEIGHT_I8) return w->scales + row;
-    return w->scales + (row / nr * tn_ceil_div(w->k_padded, SCALE_GROUP) + col / SCALE_GROUP) * nr +
+    return w->scales +
+           (row / nr * tn_ceil_div(w->k_padded, TN_SCALE_GROUP) + col / TN_SCALE_GROUP) * nr +
            row % nr;
 }
 
@@ -49,7 +48,7 @@ static size_t index_of(const tn_weight *w, size_t row, size_t col) {
 }
 
 static void pack_i8_row(tn_weight *w, const tn_lines *x, size_t row) {
-    size_t step = w->format == TN_WEIGHT_I8 ? w->k : SCALE_GROUP;
+    size_t step = w->format == TN_WEIGHT_I8 ? w->k : TN_SCALE_GROUP;
     for (size_t col = 0; col < w->k; col += step) {
         size_t n = w->k - col < step ? w->k - col : step;
         float scale = scale_for(x, row, col, n);
@@ -106,17 +105,17 @@ tern_status tn_weight_new_for(const tn_gemm_set *set, tn_pool *pool, const void 
     const tn_ukr *u = w->u;
     w->k_padded = tn_round_up(k, u->a_group > u->b_group ? u->a_group : u->b_group);
     w->n_panels = tn_ceil_div(n, u->nr);
-    size_t n_groups = format == TN_WEIGHT_I8_GROUP ? tn_ceil_div(w->k_padded, SCALE_GROUP) : 1;
+    size_t n_groups = format == TN_WEIGHT_I8_GROUP ? tn_ceil_div(w->k_padded, TN_SCALE_GROUP) : 1;
     size_t n_scales = w->stored == TN_I8 ? w->n_panels * u->nr * n_groups : 0;
     size_t panels =
         tn_round_up(w->n_panels * u->nr * w->k_padded * tn_dtype_size(w->stored), TN_GEMM_ALIGN);
     w->n_bytes = panels + n_scales * sizeof(float);
-    w->block = tn_calloc(1, w->n_bytes + TN_GEMM_ALIGN);
-    if (!w->block) {
+    w->panels = tn_gemm_alloc(w->n_bytes, &w->block);
+    if (!w->panels) {
         tn_weight_free(w);
         return tern_fail(err, TERN_ERR_NOMEM, 0, "weight: no memory for %zu x %zu", n, k);
     }
-    w->panels = tn_align_up(w->block);
+    memset(w->panels, 0, w->n_bytes);
     w->scales = n_scales ? (float *)(w->panels + panels) : NULL;
     job j = {w, {.data = data, .dtype = dtype, .line_stride = ld, .k_stride = 1}};
     tn_pool_for(pool, w->n_panels, tn_ceil_div(1 << 16, u->nr * k), pack_panels, &j);
