@@ -77,6 +77,10 @@ tern_status tn_bpe_begin(tern_tokenizer *t, size_t n_merges, tern_error *err) {
     return TERN_OK;
 }
 
+static int shown(size_t len) {
+    return len < 60 ? (int)len : 60;
+}
+
 tern_status tn_bpe_add_merge(tern_tokenizer *t, const char *left, size_t left_len,
                              const char *right, size_t right_len, tern_error *err) {
     tn_arena_mark mark = tn_arena_get_mark(&t->arena);
@@ -90,9 +94,8 @@ tern_status tn_bpe_add_merge(tern_tokenizer *t, const char *left, size_t left_le
     tn_arena_rewind(&t->arena, mark);
     if (l < 0 || r < 0 || id < 0)
         return tern_fail(err, TERN_ERR_FORMAT, 0,
-                         "merge %u, '%.60s' + '%.60s': %s is not in the "
-                         "vocabulary",
-                         t->bpe.n_merges + 1, left, right,
+                         "merge %u, '%.*s' + '%.*s': %s is not in the vocabulary",
+                         t->bpe.n_merges + 1, shown(left_len), left, shown(right_len), right,
                          l < 0   ? "the left piece"
                          : r < 0 ? "the right piece"
                                  : "the joined piece");
@@ -438,7 +441,7 @@ static void encode_part(tn_encoder *e, const tn_stretch *w) {
     size_t first = e->out->n;
     encode_word(e, w);
     size_t n_ids = e->out->n - first;
-    if (!memorable(e, w->n, e->out->ids + first, n_ids)) return;
+    if (n_ids == 0 || !memorable(e, w->n, e->out->ids + first, n_ids)) return;
     memcpy(m->key, key, sizeof m->key);
     memcpy(m->ids, e->out->ids + first, n_ids * sizeof *m->ids);
     m->len = (uint8_t)w->n;

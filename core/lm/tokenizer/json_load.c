@@ -19,8 +19,8 @@ tern_status tn_json_refuse(tn_tok_reader *l, tern_status st, const char *path, c
 
 static bool is_listed(const char *known, const char *key) {
     size_t n = strlen(key);
-    for (const char *at = known; (at = strstr(at, key)); at += n)
-        if ((at == known || at[-1] == ' ') && (at[n] == ' ' || !at[n])) return n > 0;
+    for (const char *at = known; n > 0 && (at = strstr(at, key)); at += n)
+        if ((at == known || at[-1] == ' ') && (at[n] == ' ' || !at[n])) return true;
     return false;
 }
 
