@@ -6,19 +6,35 @@
 #include <pthread.h>
 #include <string.h>
 
-/* An allocation that fails inside jansson's lexer comes out as a syntax error, or as a value with
- * bytes missing, so we note it ourselves. Per thread, because the allocator has no cookie; never
- * read outside tn_json_parse. */
-static _Thread_local bool ran_out;
+/* An allocation that fails inside jansson's lexer comes out as a syntax error, as a value with
+ * bytes missing, or, when the byte is a string's closing quote, as a write past its end
+ * (jansson 2.14). So while it parses, what memory refuses comes from a reserve, and the value is
+ * thrown away afterwards. Per thread, because the allocator has no cookie; never read outside
+ * parse(). */
+static _Thread_local struct {
+    bool parsing, ran_out;
+    size_t used;
+    _Alignas(16) char bytes[8192]; /* jansson doubles a string's buffer: strings up to 4 KiB */
+} reserve;
 
 static void *alloc_noted(size_t n_bytes) {
     void *p = tn_alloc(n_bytes);
-    if (!p) ran_out = true;
+    if (p || !reserve.parsing) return p;
+    reserve.ran_out = true;
+    if (n_bytes > sizeof reserve.bytes - reserve.used) return NULL;
+    p = reserve.bytes + reserve.used;
+    reserve.used += (n_bytes + 15) & ~(size_t)15;
+    if (reserve.used > sizeof reserve.bytes) reserve.used = sizeof reserve.bytes;
     return p;
 }
 
+static void free_noted(void *p) {
+    uintptr_t at = (uintptr_t)p - (uintptr_t)reserve.bytes;
+    if (at >= sizeof reserve.bytes) tn_free(p);
+}
+
 static void use_our_memory(void) {
-    json_set_alloc_funcs(alloc_noted, tn_free);
+    json_set_alloc_funcs(alloc_noted, free_noted);
 }
 
 static void init_once(void) {
@@ -29,12 +45,16 @@ static void init_once(void) {
 static tern_status parse(const char *s, size_t n, size_t flags, json_t **out, tern_error *err) {
     init_once();
     json_error_t je = {0};
-    ran_out = false;
+    reserve.parsing = true;
+    reserve.ran_out = false;
+    reserve.used = 0;
     *out = json_loadb(s, n, JSON_DECODE_ANY | JSON_ALLOW_NUL | flags, &je);
-    if (*out && !ran_out) return TERN_OK;
+    reserve.parsing = false;
+    if (*out && !reserve.ran_out) return TERN_OK;
     json_decref(*out);
     *out = NULL;
-    if (ran_out) return tern_fail(err, TERN_ERR_NOMEM, 0, "out of memory while parsing JSON");
+    if (reserve.ran_out)
+        return tern_fail(err, TERN_ERR_NOMEM, 0, "out of memory while parsing JSON");
     return tern_fail(err, TERN_ERR_FORMAT, json_error_code(&je), "JSON, byte %d: %s", je.position,
                      je.text);
 }

@@ -71,10 +71,9 @@ static tern_status read_json(opening *o, const char *name, json_t **out) {
 }
 
 static bool has(const opening *o, const char *name) {
-    char *path = tn_path_join(o->dir, name);
-    bool there = path && tn_file_exists(path) && !tn_is_dir(path);
-    tn_free(path);
-    return there;
+    char path[4096]; /* no allocation: one that failed would look like a missing file */
+    int n = snprintf(path, sizeof path, "%s/%s", o->dir, name);
+    return n > 0 && (size_t)n < sizeof path && tn_file_exists(path) && !tn_is_dir(path);
 }
 
 /* The tokenizer's file in a folder, by what models ship. */
