@@ -133,7 +133,8 @@ TERN_API TERN_MUST_USE tern_status tern_grad(tern_graph *g, tern_tensor *y, tern
  * alone. */
 typedef tern_tensor *tern_graph_fn(tern_graph *g, void *ud, tern_tensor *const *in);
 /* fn(g, ud, in) whose inner values are not kept: backward runs fn once more (Chen et al.,
- * arXiv 1604.06174). ud is borrowed until backward or reset. n <= 8. (1) */
+ * arXiv 1604.06174). fn must not release its inputs. ud is borrowed until backward or reset. n
+ * <= 8. (1) */
 TERN_API tern_tensor *tern_recompute(tern_graph *g, tern_graph_fn *fn, void *ud,
                                      tern_tensor *const *in, size_t n);
 

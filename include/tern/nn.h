@@ -13,7 +13,7 @@
  * The registry keeps all values in one slab and all gradients in another, in the order of adding;
  * optimisers and checkpoints are loops over them. Errors of adding are sticky: _new returns NULL
  * tensors, and tern_params_init says why. A registry belongs to one thread at a time; any number of
- * graphs may use its parameters one after the other. */
+ * graphs may use its parameters one after the other, and, set to inference, at the same time. */
 #ifndef TERN_NN_H
 #define TERN_NN_H
 #include "tern/graph.h"

@@ -258,6 +258,27 @@ TEST(a_bf16_tensor_holds_the_nearest_value_and_passes_gradients_whole) {
     done(g);
 }
 
+TEST(a_batch_of_nothing_goes_through_and_gives_gradients_of_0) {
+    tern_graph *g = new_graph();
+    tern_tensor *x = tern_tensor_want_grad(tern_tensor_zeros(g, TERN_F32, TERN_SHAPE(0, 4)));
+    tern_tensor *w = tern_tensor_want_grad(noise(g, TERN_SHAPE(4, 4), 1));
+    tern_tensor *norm = tern_tensor_want_grad(noise(g, TERN_SHAPE(4), 2));
+    tern_tensor *h = tern_rms_norm(g, tern_gelu(g, tern_linear(g, x, w, norm)), norm, 0, 1e-5);
+    h = tern_softmax(g, tern_reshape(g, tern_transpose(g, h, 0, 1), TERN_SHAPE(0, 4)));
+    h = tern_concat(g, 0, (tern_tensor *[]){h, tern_mul(g, h, norm)}, 2);
+    tern_tensor *q = tern_reshape(g, h, TERN_SHAPE(0, 2, 2));
+    tern_tensor *y = tern_attention(g, q, q, q, NULL);
+    tern_tensor *none = tern_tensor_zeros(g, TERN_I32, TERN_SHAPE(0));
+    tern_tensor *loss = tern_add(g, tern_sum(g, y, TERN_AXES_ALL, false),
+                                 tern_sum(g, tern_index_rows(g, w, none), TERN_AXES_ALL, false));
+    loss = tern_add(g, loss, tern_linear_cross_entropy(g, h, w, none));
+    tern_error e;
+    CHECK_OK(tern_backward(g, loss, &e), e);
+    CHECK_NEAR(tern_tensor_get(loss, 0), 0, 0);
+    for (size_t i = 0; i < 16; i++) CHECK_NEAR(tern_tensor_get(tern_tensor_grad(w), i), 0, 0);
+    done(g);
+}
+
 TEST(an_index_out_of_range_is_named) {
     tern_graph *g = new_graph();
     int32_t at[2] = {1, 9};
