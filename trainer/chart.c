@@ -59,7 +59,7 @@ static void put_axes(const tn_chart *c, tn_buf *b) {
     }
     tn_buf_printf(b, "<text x=%d y=%d>1</text>", PAD_L, TN_CHART_HEIGHT - 6);
     tn_buf_printf(b, "<text x=%d y=%d text-anchor=end>step %zu</text>", TN_CHART_WIDTH - PAD_R,
-                  TN_CHART_HEIGHT - 6, c->n);
+                  TN_CHART_HEIGHT - 6, c->last ? c->last : c->n);
 }
 
 bool tn_chart_begin(tn_chart *c, double pad, const char *caption, tn_buf *b) {

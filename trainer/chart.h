@@ -9,7 +9,8 @@ enum { TN_CHART_WIDTH = 340, TN_CHART_HEIGHT = 150 };
 
 typedef struct tn_chart {
     double low, high; /* of the values; NAN, NAN to start */
-    size_t n;         /* steps across */
+    size_t n;         /* points across */
+    size_t last;      /* the step of the last point; 0: n */
 } tn_chart;
 
 /* Values over the steps 0 .. n-1; those that are not finite are left out. */
