@@ -1,5 +1,6 @@
 /* cmd_train.c - tern train: a better searcher from questions, with or without answers. */
 #include "cli/cli.h"
+#include "cli/train_lm.h"
 #include "cli/train_mask.h"
 #include "cli/train_split.h"
 #include "tern/eval.h"
@@ -14,18 +15,20 @@ static struct {
     const char *recipe, *out, *reward, *start, *advantage, *held_out, *titles;
     int64_t steps, batch, group, hidden, seed, checkpoint, dev, trace;
     double lr, kl;
-    bool dry_run, lower;
+    bool dry_run, lower, defaults;
+    tn_list settings;
 } args;
 
 static size_t options(tn_opt *opts, size_t cap) {
     args.recipe = args.reward = args.start = args.advantage = args.held_out = args.titles = NULL;
-    args.out = "run";
+    args.out = NULL;
+    args.settings = (tn_list){0};
     args.steps = args.batch = args.group = args.hidden = args.seed = -1;
     args.checkpoint = 10;
     args.dev = 50;
     args.trace = 0;
     args.lr = args.kl = NAN;
-    args.dry_run = args.lower = false;
+    args.dry_run = args.lower = args.defaults = false;
     const tn_opt own[] = {
         {"recipe", 'r', TN_OPT_STRING, &args.recipe, "FILE",
          "a JSON object of settings; the options below come on top"},
@@ -58,6 +61,10 @@ static size_t options(tn_opt *opts, size_t cap) {
         {"lower", 0, TN_OPT_FLAG, &args.lower, NULL, "mask: the texts in lower case"},
         {"dry-run", 0, TN_OPT_FLAG, &args.dry_run, NULL,
          "only measure how long it will take; write nothing"},
+        {"set", 0, TN_OPT_LIST, &args.settings, "NAME=VALUE",
+         "lm, tokens: a member of the recipe; may be given several times"},
+        {"defaults", 0, TN_OPT_FLAG, &args.defaults, NULL,
+         "lm: list the members of a recipe, with their defaults"},
     };
     size_t n = sizeof own / sizeof *own;
     if (n > cap) n = cap;
@@ -173,15 +180,33 @@ static int print(tn_cli *cli, const tn_recipe *recipe, const tn_ccs_result *r) {
     return code;
 }
 
+static tn_train_lm_args lm_args(void) {
+    return (tn_train_lm_args){.out = args.out,
+                              .recipe = args.recipe,
+                              .steps = args.steps,
+                              .batch = args.batch,
+                              .seed = args.seed,
+                              .lr = args.lr,
+                              .settings = &args.settings,
+                              .dry_run = args.dry_run,
+                              .defaults = args.defaults};
+}
+
 static int run(tn_cli *cli, int argc, char **argv) {
     tn_opt opts[TN_OPTS_MAX];
     size_t n_opts = options(opts, TN_OPTS_MAX);
-    int code = tn_cli_parse(cli, argc, argv, opts, n_opts, 2, SIZE_MAX);
+    int code = tn_cli_parse(cli, argc, argv, opts, n_opts, 1, SIZE_MAX);
     if (code >= 0) return code;
+    tn_train_lm_args lm = lm_args();
+    if (strcmp(cli->args[0], "tokens") == 0) return tn_train_tokens(cli, &lm);
+    if (!args.out) lm.out = args.out = "run";
+    if (strcmp(cli->args[0], "lm") == 0) return tn_train_lm(cli, &lm);
+    if (cli->n_args < 2) return tn_cli_usage(cli, "%s needs files", cli->args[0]);
     if (strcmp(cli->args[0], "split") == 0) return tn_train_split(cli, args.dev, args.out);
     if (strcmp(cli->args[0], "mask") == 0) return tn_train_mask(cli, args.titles, args.lower);
     if (strcmp(cli->args[0], "ccs") != 0)
-        return tn_cli_usage(cli, "no method '%s'; there are ccs, split and mask", cli->args[0]);
+        return tn_cli_usage(cli, "no method '%s'; there are ccs, lm, tokens, split and mask",
+                            cli->args[0]);
     if (cli->n_args != 3) return tn_cli_usage(cli, "needs an index and a file of questions");
     if (args.checkpoint < 1 || args.checkpoint > UINT32_MAX)
         return tn_cli_usage(cli, "--checkpoint must be 1 or more");
@@ -216,8 +241,9 @@ static int run(tn_cli *cli, int argc, char **argv) {
 
 const tn_command tn_cmd_train = {
     .name = "train",
-    .synopsis = "ccs INDEX QUESTIONS | split QUESTIONS [TESTS...] | mask TEXTS...",
-    .summary = "train the searcher on questions; no answers needed",
+    .synopsis = "ccs INDEX QUESTIONS | lm RECIPE [DATA...] | tokens RECIPE [DATA...] | split "
+                "QUESTIONS [TESTS...] | mask TEXTS...",
+    .summary = "train the searcher on questions, no answers needed; train language models",
     .details =
         "Plays every question several times over the index, rewards the searches from whose "
         "results\n"
@@ -241,11 +267,19 @@ const tn_command tn_cmd_train = {
         "\n"
         "`train mask` says how much of the names that people marked in texts the training would\n"
         "hide in a query, without and with --titles. TEXTS is JSON lines of tokens and IOB2 tags,\n"
-        "or of question and entities with start and end.",
+        "or of question and entities with start and end.\n"
+        "\n"
+        "`train lm` trains a language model: pre-training, fine-tuning on conversations, masked\n"
+        "and contrastive training of encoders, classifiers of texts and of tokens. RECIPE is a\n"
+        "JSON object (`tern train lm --defaults` lists its members); --steps, --batch, --lr,\n"
+        "--seed and --set come on top. The trained model is in --out/model, in Hugging Face's\n"
+        "layout. `train tokens` only writes its texts as a token file, -o FILE.",
     .run = run,
     .options = options,
     .examples = "tern questions docs.tern -o questions.jsonl\n"
                 "tern train ccs docs.tern questions.jsonl --dry-run\n"
                 "tern train ccs docs.tern questions.jsonl -o run\n"
-                "tern ask docs.tern --policy run/policy.json who was it",
+                "tern ask docs.tern --policy run/policy.json who was it\n"
+                "tern train lm recipe.json --dry-run\n"
+                "tern train lm recipe.json -o run --set lr=1e-4 --steps 500",
 };
