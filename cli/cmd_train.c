@@ -201,7 +201,7 @@ static int run(tn_cli *cli, int argc, char **argv) {
     if (strcmp(cli->args[0], "tokens") == 0) return tn_train_tokens(cli, &lm);
     if (!args.out) lm.out = args.out = "run";
     if (strcmp(cli->args[0], "lm") == 0) return tn_train_lm(cli, &lm);
-    if (cli->n_args < 2) return tn_cli_usage(cli, "%s needs files", cli->args[0]);
+    if (cli->n_args < 2) return tn_cli_usage(cli, "too few arguments");
     if (strcmp(cli->args[0], "split") == 0) return tn_train_split(cli, args.dev, args.out);
     if (strcmp(cli->args[0], "mask") == 0) return tn_train_mask(cli, args.titles, args.lower);
     if (strcmp(cli->args[0], "ccs") != 0)
@@ -241,8 +241,7 @@ static int run(tn_cli *cli, int argc, char **argv) {
 
 const tn_command tn_cmd_train = {
     .name = "train",
-    .synopsis = "ccs INDEX QUESTIONS | lm RECIPE [DATA...] | tokens RECIPE [DATA...] | split "
-                "QUESTIONS [TESTS...] | mask TEXTS...",
+    .synopsis = "ccs INDEX QUESTIONS | lm RECIPE [DATA...] | tokens|split|mask FILE...",
     .summary = "train the searcher on questions, no answers needed; train language models",
     .details =
         "Plays every question several times over the index, rewards the searches from whose "
