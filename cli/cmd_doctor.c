@@ -5,6 +5,7 @@
 #include "core/base/json.h"
 #include "core/base/pool.h"
 #include "core/kernels/cpu.h"
+#include "core/kernels/gemm.h"
 #include "tern/version.h"
 #include <stdio.h>
 #include <string.h>
@@ -53,7 +54,12 @@ static void add_machine_json(tn_buf *b) {
     tn_buf_printf(b, ",\"level\":\"%s\",\"best_level\":\"%s\",\"features\":[",
                   tn_cpu_level_name(c->used), tn_cpu_level_name(c->best));
     for (size_t i = 0; i < n; i++) tn_buf_printf(b, "%s\"%s\"", i ? "," : "", features[i]);
-    tn_buf_printf(b, "]},\"cores\":%d,\"cores_online\":%ld,", tn_cpu_count(),
+    size_t n_classes;
+    const tn_gemm_class *classes = tn_gemm_table(&n_classes);
+    tn_buf_printf(b, "]},\"products\":{\"id\":\"%s\",\"kernels\":{", tn_gemm_id());
+    for (size_t i = 0; i < n_classes; i++)
+        tn_buf_printf(b, "%s\"%s\":\"%s\"", i ? "," : "", classes[i].products, classes[i].kernel);
+    tn_buf_printf(b, "}},\"cores\":%d,\"cores_online\":%ld,", tn_cpu_count(),
                   sysconf(_SC_NPROCESSORS_ONLN));
     tn_buf_printf(b, "\"memory_bytes\":%llu,\"memory_available_bytes\":%llu",
                   (unsigned long long)memory_of("MemTotal"),
@@ -78,6 +84,14 @@ static void add_machine_text(const tn_cli *cli, tn_buf *b) {
     add_row(cli, b, "");
     for (size_t i = 0; i < n; i++) tn_buf_printf(b, "%s%s", i ? " " : "", features[i]);
     tn_buf_char(b, '\n');
+    add_row(cli, b, "products");
+    tn_buf_printf(b, "%s\n", tn_gemm_id());
+    size_t n_classes;
+    const tn_gemm_class *classes = tn_gemm_table(&n_classes);
+    for (size_t i = 0; i < n_classes; i++) {
+        add_row(cli, b, "");
+        tn_buf_printf(b, "%-13s %s\n", classes[i].products, classes[i].kernel);
+    }
     add_row(cli, b, "threads");
     tn_buf_printf(b, "%d of %ld cores may be used\n", tn_cpu_count(),
                   sysconf(_SC_NPROCESSORS_ONLN));

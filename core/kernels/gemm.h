@@ -2,10 +2,11 @@
  *
  *   C[m,n] = epilogue(alpha op(A)[m,k] op(B)[k,n] (+ C))
  *
- * f32 products go to OpenBLAS, tile by tile; bf16 and int8 to our own kernels. Work is cut by
- * shape, never by thread count: within one kernel set (tn_gemm_id) the same operands give the same
- * bits on any number of threads. Which kernel serves which class of shapes is a table fixed at
- * build time; nothing is timed at run time. Accumulation is f32 (int8 x int8: exact i32). */
+ * All products run on our own kernels (docs/KERNELS.md): within one kernel set (tn_gemm_id) an
+ * element of C depends on its row of op(A) and its column of op(B) alone, so the same operands give
+ * the same bits on any number of threads, and a row the same bits among any other rows. Which
+ * kernel serves which class of products is a table fixed at build time; nothing is timed at run
+ * time. Sums are f32. */
 #ifndef TN_GEMM_H
 #define TN_GEMM_H
 #include "core/base/pool.h"
@@ -24,6 +25,13 @@ tn_pool *tn_gemm_pool(const tn_gemm *g);
 /* The kernel set in words and a hash of the shape table, e.g. "avx512bf16-5f3a91c2": results and
  * log-probabilities compare bit for bit only where it is equal. Static. */
 const char *tn_gemm_id(void);
+
+/* That table: which micro-kernel serves which class of products. [*n], static. */
+typedef struct tn_gemm_class {
+    const char *products; /* "f32", "bf16", "int8 weights", .. */
+    char kernel[80];      /* instruction set, tile, depth of a pass */
+} tn_gemm_class;
+const tn_gemm_class *tn_gemm_table(size_t *n);
 
 typedef enum tn_act { TN_ACT_NONE, TN_ACT_RELU, TN_ACT_GELU, TN_ACT_GELU_TANH, TN_ACT_SILU } tn_act;
 
@@ -76,8 +84,9 @@ void tn_weight_free(tn_weight *w);
 size_t tn_weight_bytes(const tn_weight *w); /* what a matrix-vector product must read */
 void tn_weight_get_row(const tn_weight *w, size_t row, float *out /* [k] */); /* embeddings */
 
-/* y[m,n] = epilogue(x[m,k] W^T): m = 1 is the decoding GEMV, which runs at memory bandwidth. With
- * `fixed` each row's bits do not depend on m (deterministic batching). x is F32 (or BF16). */
+/* y[m,n] = epilogue(x[m,k] W^T): m = 1 is the decoding GEMV, which runs at memory bandwidth. x is
+ * F32 or BF16, and is rounded to bf16 unless the weight is F32. With `fixed` each row's bits do not
+ * depend on m (deterministic batching); today's kernels keep that promise either way. */
 TERN_MUST_USE tern_status tn_weight_mul(tn_gemm *g, const tn_weight *w, tn_mat x, size_t m,
                                         float *y, size_t ldy, const tn_epilogue *epilogue,
                                         bool fixed, tern_error *err);

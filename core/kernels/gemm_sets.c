@@ -95,17 +95,32 @@ enum { N_SETS = sizeof sets / sizeof *sets };
 static const tn_gemm_set *best;
 static char id[64];
 
+static tn_gemm_class table[] = {{"f32", ""},          {"bf16", ""},         {"f32 weights", ""},
+                                {"bf16 weights", ""}, {"int8 weights", ""}, {"f64", ""}};
+
+enum { N_CLASSES = sizeof table / sizeof *table };
+
 const tn_gemm_set *const *tn_gemm_sets(size_t *n) {
     *n = N_SETS;
     return sets;
 }
 
-/* FNV-1a over the words that say which kernel does what, and in which blocks. */
-static uint32_t hash_of(const tn_gemm_set *s) {
-    char text[256];
-    snprintf(text, sizeof text, "%s;%s depth %zu;%s depth %zu", s->name, s->f32->name,
-             s->f32->depth, s->bf16->name, s->bf16->depth);
-    uint32_t h = 2166136261u;
+static void describe(char out[80], const tn_ukr *u, const char *how) {
+    snprintf(out, 80, "%s, depth %zu%s", u->name, u->depth, how);
+}
+
+static void fill_table(const tn_gemm_set *s) {
+    bool pairs = s->bf16->packed == TN_BF16;
+    describe(table[0].kernel, s->f32, "");
+    describe(table[1].kernel, s->bf16, pairs ? "" : ", expanded to f32");
+    describe(table[2].kernel, s->f32, "");
+    describe(table[3].kernel, s->bf16, pairs ? "" : ", expanded to f32");
+    describe(table[4].kernel, s->bf16, pairs ? ", expanded to bf16" : ", expanded to f32");
+    snprintf(table[5].kernel, sizeof table[5].kernel, "plain loops");
+}
+
+/* FNV-1a. */
+static uint32_t hash(uint32_t h, const char *text) {
     for (const char *p = text; *p; p++) h = (h ^ (unsigned char)*p) * 16777619u;
     return h;
 }
@@ -114,7 +129,10 @@ static void choose(void) {
     const tn_cpu *cpu = tn_cpu_get();
     for (size_t i = 0; i < N_SETS; i++)
         if (sets[i]->level <= cpu->used && sets[i]->is_here(cpu)) best = sets[i];
-    snprintf(id, sizeof id, "%s-%08x", best->name, hash_of(best));
+    fill_table(best);
+    uint32_t h = 2166136261u;
+    for (size_t i = 0; i < N_CLASSES; i++) h = hash(hash(h, table[i].products), table[i].kernel);
+    snprintf(id, sizeof id, "%s-%08x", best->name, h);
 }
 
 const tn_gemm_set *tn_gemm_set_get(void) {
@@ -126,4 +144,10 @@ const tn_gemm_set *tn_gemm_set_get(void) {
 const char *tn_gemm_id(void) {
     tn_gemm_set_get();
     return id;
+}
+
+const tn_gemm_class *tn_gemm_table(size_t *n) {
+    tn_gemm_set_get();
+    *n = N_CLASSES;
+    return table;
 }

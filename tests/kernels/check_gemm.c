@@ -211,6 +211,16 @@ TEST(a_batch_is_its_products_one_by_one) {
     for_each_set(check_batch);
 }
 
+TEST(the_id_names_the_set_and_the_table_names_every_kernel) {
+    size_t n;
+    const tn_gemm_class *table = tn_gemm_table(&n);
+    const char *set = tn_gemm_set_get()->name;
+    CHECK(strncmp(tn_gemm_id(), set, strlen(set)) == 0);
+    CHECK_EQ(strlen(tn_gemm_id()), strlen(set) + 9); /* -xxxxxxxx */
+    CHECK(n > 0);
+    for (size_t i = 0; i < n; i++) CHECK(*table[i].kernel);
+}
+
 TEST(wrong_arguments_are_refused_with_a_reason) {
     tn_gemm *g;
     tern_error err;
