@@ -46,13 +46,40 @@ static place place_of(const tn_attention_shape *s, size_t seq, size_t row, size_
     return p;
 }
 
+typedef float four __attribute__((vector_size(16)));
+
+/* to[c, r] = by from[r, c] for four rows and columns. */
+static void turn_four(float *to, size_t ld_to, const float *from, size_t ld_from, float by) {
+    four x[4], y[4];
+    for (size_t i = 0; i < 4; i++) memcpy(&x[i], from + i * ld_from, sizeof x[i]);
+    for (size_t i = 0; i < 4; i += 2) { /* pairs of rows, interleaved */
+        y[i] = __builtin_shufflevector(x[i], x[i + 1], 0, 4, 1, 5) * by;
+        y[i + 1] = __builtin_shufflevector(x[i], x[i + 1], 2, 6, 3, 7) * by;
+    }
+    x[0] = __builtin_shufflevector(y[0], y[2], 0, 1, 4, 5);
+    x[1] = __builtin_shufflevector(y[0], y[2], 2, 3, 6, 7);
+    x[2] = __builtin_shufflevector(y[1], y[3], 0, 1, 4, 5);
+    x[3] = __builtin_shufflevector(y[1], y[3], 2, 3, 6, 7);
+    for (size_t i = 0; i < 4; i++) memcpy(to + i * ld_to, &x[i], sizeof x[i]);
+}
+
+/* to[c, r] = by from[r, c] */
+static void turn(float *to, size_t ld_to, const float *from, size_t ld_from, size_t n_rows,
+                 size_t n_columns, float by) {
+    size_t rows = n_rows / 4 * 4, columns = n_columns / 4 * 4;
+    for (size_t r = 0; r < rows; r += 4)
+        for (size_t c = 0; c < columns; c += 4)
+            turn_four(to + c * ld_to + r, ld_to, from + r * ld_from + c, ld_from, by);
+    for (size_t r = 0; r < n_rows; r++)
+        for (size_t c = r < rows ? columns : 0; c < n_columns; c++)
+            to[c * ld_to + r] = by * from[r * ld_from + c];
+}
+
 /* tile[head_dim, TILE] = by x the rows, transposed; idle lanes are 0. */
 static void to_lanes(const place *p, const tn_attention_shape *s, const float *rows, float by,
                      float *tile) {
-    size_t d = s->head_dim;
-    for (size_t i = 0; i < p->n_rows; i++)
-        for (size_t c = 0; c < d; c++) tile[c * TILE + i] = by * rows[i * s->q_stride + c];
-    for (size_t c = 0; c < d; c++)
+    turn(tile, TILE, rows, s->q_stride, p->n_rows, s->head_dim, by);
+    for (size_t c = 0; c < s->head_dim; c++)
         for (size_t i = p->n_rows; i < p->lanes; i++) tile[c * TILE + i] = 0;
 }
 
@@ -122,11 +149,9 @@ static void forward_block(const job *j, const place *p, float *scratch) {
     }
     for (size_t l = 0; l < p->lanes; l++) shrink[l] = 1 / total[l];
     j->k->scale_lanes(o, d, p->lanes, shrink);
-    for (size_t l = 0; l < p->n_rows; l++) {
-        float *row = j->out + p->q_at + l * s->q_stride;
-        for (size_t c = 0; c < d; c++) row[c] = o[c * TILE + l];
-        if (j->lse_out) j->lse_out[p->lse_at + l * s->n_heads] = top[l] + logf(total[l]);
-    }
+    turn(j->out + p->q_at, s->q_stride, o, TILE, d, p->n_rows, 1);
+    for (size_t l = 0; j->lse_out && l < p->n_rows; l++)
+        j->lse_out[p->lse_at + l * s->n_heads] = top[l] + logf(total[l]);
 }
 
 static void forward_units(void *arg, size_t begin, size_t end, int worker) {
@@ -217,9 +242,10 @@ static void backward_block(const job *j, const place *p, float *scratch) {
                                           .lanes = p->lanes,
                                           .add = true});
     }
+    turn(q_rows, d, dq, TILE, d, p->n_rows, 1); /* q has been used up */
     for (size_t l = 0; l < p->n_rows; l++) {
         float *row = j->dq + p->q_at + l * q_stride;
-        for (size_t c = 0; c < d; c++) row[c] += dq[c * TILE + l];
+        k->add(row, row, q_rows + l * d, d);
     }
 }
 
