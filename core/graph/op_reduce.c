@@ -53,17 +53,23 @@ static reduce plan(const tern_tensor *x, unsigned axes) {
     return r;
 }
 
-/* The columns of a matrix: y[j] = sum_i x[i,j]; rows are read along the cache line. */
+enum { COLUMNS = 64, FEW = 16 }; /* of a piece, in whole cache lines; rows of an f32 sum */
+
+/* The columns of a matrix: y[j] = sum_i x[i,j]. A few rows are added up in f32 by the kernel, these
+ * sums in double. */
 static void sum_columns(const reduce *r, size_t begin, size_t end) {
+    const tn_kernels *k = tn_kernels_get();
     const float *x = r->x;
     float *y = r->y;
     size_t stride = r->inner_stride[0];
-    for (size_t j0 = begin; j0 < end; j0 += 64) {
-        double total[64] = {0};
-        size_t n = end - j0 < 64 ? end - j0 : 64;
-        for (size_t i = 0; i < r->n_inner; i++) {
-            const float *row = x + i * stride + j0;
-            for (size_t j = 0; j < n; j++) total[j] += (double)row[j];
+    for (size_t j0 = begin; j0 < end; j0 += COLUMNS) {
+        double total[COLUMNS] = {0};
+        size_t n = end - j0 < COLUMNS ? end - j0 : COLUMNS;
+        for (size_t i = 0; i < r->n_inner;) {
+            float part[COLUMNS] = {0};
+            size_t stop = r->n_inner - i < FEW ? r->n_inner : i + FEW;
+            for (; i < stop; i++) k->add(part, part, x + i * stride + j0, n);
+            for (size_t j = 0; j < n; j++) total[j] += (double)part[j];
         }
         for (size_t j = 0; j < n; j++) y[j0 + j] = (float)total[j];
     }
@@ -149,7 +155,9 @@ static void max_scatter(void *arg, size_t begin, size_t end, int worker) {
 }
 
 static void run(tern_graph *g, reduce *r, tn_pool_fn *fn) {
-    tn_pool_for(g->pool, r->n_outer, tn_grain_rows(r->n_inner), fn, r);
+    size_t grain = tn_grain_rows(r->n_inner);
+    if (grain < COLUMNS && fn == sums && is_columns(r)) grain = COLUMNS;
+    tn_pool_for(g->pool, r->n_outer, grain, fn, r);
 }
 
 /* The set of axes as bits 0 .. rank-1; false: an axis is not there (error noted). */
