@@ -67,7 +67,8 @@ TEST(a_file_has_a_length_a_header_padded_to_8_and_nothing_else) {
     const tern_st_tensor one = {"w", TERN_ST_F32, 0, {0}, weights, 0};
     CHECK_OK(tern_st_save(path_of("one.safetensors"), &one, 1, NULL, 0, &e), e);
     CHECK_OK(tn_file_read(path_of("one.safetensors"), 1 << 20, &b, &e), e);
-    static const char header[] = "{\"w\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]}}   ";
+    static const char header[] =
+        "{\"w\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]}}   ";
     CHECK_EQ(sizeof header - 1, 56);
     CHECK_EQ(b.len, 8 + 56 + 4);
     CHECK(memcmp(b.data, "\x38\0\0\0\0\0\0\0", 8) == 0);
@@ -98,9 +99,13 @@ TEST(cut_files_are_refused_wherever_they_are_cut) {
     CHECK_OK(tern_st_save(path_of("whole.safetensors"), three, 3, NULL, 0, &e), e);
     CHECK_OK(tn_file_read(path_of("whole.safetensors"), 1 << 20, &b, &e), e);
     for (size_t n = 0; n < b.len; n++) {
-        CHECK_OK(tn_file_replace(path_of("cut.safetensors"), b.data, n, &e), e);
-        refusal(path_of("cut.safetensors"), TERN_ERR_FORMAT);
+        tern_st st = {0};
+        CHECK_EQ(tn_st_parse(&st, "cut", (const uint8_t *)b.data, n, &e), TERN_ERR_FORMAT);
+        CHECK_HAS(e.text, "cut: ");
+        tn_st_deinit(&st);
     }
+    CHECK_OK(tn_file_replace(path_of("cut.safetensors"), b.data, b.len - 1, &e), e);
+    CHECK_HAS(refusal(path_of("cut.safetensors"), TERN_ERR_FORMAT), "cut short");
     tn_buf_deinit(&b);
 }
 
