@@ -1,12 +1,15 @@
 /* bench_train.c - training decoders: tokens per second, beside the machine's limit and PyTorch.
  *   bench_train [--shape 15M|125M|tiny] [--rounds N] [--steps N] [--threads N] [--no-torch]
- * [--json] A step is forward, backward, clipping and AdamW on random tokens. Contenders are tern in
- * bf16 and f32 and, where python3 finds torch, train_torch.py in f32 and with bf16 autocast: a
- * process each, so that peak memory is its own, which trains --steps steps when its turn comes. In
- * every round all take turns, and the limit is looked at once more: the operations per second of
- * the bf16 instruction of the products, on registers, on all threads at once. Shown is the best
- * round of each; the median is in the JSON. The fraction counts 6 operations per parameter and
- * token.
+ *               [--json]
+ * A step is forward, backward, clipping and AdamW on random tokens. Contenders are tern in bf16 and
+ * f32 and, where python3 finds torch, train_torch.py in f32 and with bf16 autocast: a process each,
+ * so that peak memory is its own, which trains --steps steps when its turn comes. In every round
+ * all take turns, and the limit is looked at once more: the operations per second of the bf16
+ * instruction of the products, on registers, on all threads at once. Shown are tokens per second of
+ * the best round of each, by the clock and by processor time (tokens x threads / processor seconds:
+ * what an idle machine would give if no thread waited), and the fraction of the limit at 6
+ * operations per parameter and token; ratios likewise, by processor time in brackets. Lines with
+ * --json have the median by the clock, too.
  *
  *   bench_train --parity FOLDER [--shape S] [--steps N] [--text FILE[.gz]] [--json]
  * f32, the same initial weights and batches in both, 200 steps: writes weights.safetensors,
@@ -28,6 +31,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -66,7 +70,9 @@ typedef struct contender {
     bool bf16;
     pid_t pid;
     FILE *to, *from;
-    double n_params, peak_bytes, seconds[ROUNDS_MAX]; /* of a step, by round */
+    double n_params, peak_bytes;
+    double seconds[ROUNDS_MAX],
+        busy[ROUNDS_MAX]; /* of a step, by round: by the clock, of processors */
     char version[32];
 } contender;
 
@@ -85,6 +91,8 @@ static bool contender_start(contender *c) {
     if (c->pid < 0) die("cannot fork", NULL);
     if (c->pid == 0) {
         dup2(down[0], 0), dup2(up[1], 1);
+        setenv("OMP_WAIT_POLICY", "passive", 0); /* waiting threads of torch burn no time, */
+        unsetenv("OPENBLAS_CORETYPE");           /* and its BLAS takes its best kernels */
         execvp(c->argv[0], c->argv);
         _exit(127);
     }
@@ -106,6 +114,7 @@ static void contender_run(contender *c, int round) {
     fprintf(c->to, "%d\n", opts.n_steps), fflush(c->to);
     if (!answer(c, &v)) die(c->name, &(tern_error){.text = "gave no answer"});
     c->seconds[round] = tn_json_num(v, "seconds", 0) / opts.n_steps;
+    c->busy[round] = tn_json_num(v, "busy", 0) / opts.n_steps;
     c->peak_bytes = tn_json_num(v, "peak_kb", 0) * 1024;
     json_decref(v);
 }
@@ -135,31 +144,37 @@ static int by_value(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-static void show(const contender *c, size_t n, double most) {
-    double tokens = (double)(shape->batch * shape->length);
-    for (size_t i = 0; i < n; i++) {
-        double best = tokens / c[i].seconds[0];
-        double fraction = most > 0 ? best * 6 * c[i].n_params / most : 0;
-        if (!opts.json) {
-            printf("%-16s %9.0f tokens/s  %5.1f%% of the limit  %6.0f MB", c[i].name, best,
-                   100 * fraction, c[i].peak_bytes / 1e6);
-            for (size_t k = i < 2 ? 2 : n; k < n; k++)
-                printf("  %.2fx %s", c[k].seconds[0] / c[i].seconds[0], c[k].name);
-            printf("\n");
-            continue;
-        }
-        printf("{\"name\":\"train %s %s\",\"value\":%.1f,\"unit\":\"tokens/s\",\"median\":%.1f,"
-               "\"limit\":%.1f,\"fraction\":%.4f,\"peak_mb\":%.1f",
-               shape->name, c[i].name, best, tokens / c[i].seconds[opts.n_rounds / 2],
-               most / (6 * c[i].n_params), fraction, c[i].peak_bytes / 1e6);
-        if (i < 2 && n > 2) { /* held against the faster of the peers */
-            const contender *p = n > 3 && c[3].seconds[0] < c[2].seconds[0] ? &c[3] : &c[2];
-            printf(",\"peer\":\"%s\",\"peer_value\":%.1f,\"ratio\":%.3f,\"peer_peak_mb\":%.1f",
-                   p->name, tokens / p->seconds[0], p->seconds[0] / c[i].seconds[0],
-                   p->peak_bytes / 1e6);
-        }
-        printf("}\n");
+static void show_json(const contender *c, size_t n, size_t i, double limit, double threads) {
+    double tokens = (double)(shape->batch * shape->length), best = tokens / c[i].seconds[0];
+    double busy = tokens * threads / c[i].busy[0], most = limit / (6 * c[i].n_params);
+    printf("{\"name\":\"train %s %s\",\"value\":%.1f,\"unit\":\"tokens/s\",\"median\":%.1f,"
+           "\"busy_value\":%.1f,\"limit\":%.1f,\"fraction\":%.4f,\"busy_fraction\":%.4f,"
+           "\"peak_mb\":%.1f",
+           shape->name, c[i].name, best, tokens / c[i].seconds[opts.n_rounds / 2], busy, most,
+           limit > 0 ? best / most : 0, limit > 0 ? busy / most : 0, c[i].peak_bytes / 1e6);
+    if (i < 2 && n > 2) { /* held against the faster of the peers */
+        const contender *p = n > 3 && c[3].seconds[0] < c[2].seconds[0] ? &c[3] : &c[2];
+        printf(",\"peer\":\"%s %s\",\"peer_value\":%.1f,\"ratio\":%.3f,\"busy_ratio\":%.3f,"
+               "\"peer_peak_mb\":%.1f",
+               p->name, p->version, tokens / p->seconds[0], p->seconds[0] / c[i].seconds[0],
+               p->busy[0] / c[i].busy[0], p->peak_bytes / 1e6);
     }
+    printf("}\n");
+}
+
+static void show_text(const contender *c, size_t n, size_t i, double limit, double threads) {
+    double tokens = (double)(shape->batch * shape->length),
+           rates[2] = {tokens / c[i].seconds[0], tokens * threads / c[i].busy[0]};
+    printf("%-13s", c[i].name);
+    for (int k = 0; k < 2; k++) {
+        printf("%9.0f", rates[k]);
+        if (limit > 0) printf(" %5.1f%%", 100 * rates[k] * 6 * c[i].n_params / limit);
+    }
+    printf("%8.0f MB", c[i].peak_bytes / 1e6);
+    for (size_t k = 2; i < 2 && k < n; k++)
+        printf("   %.2fx (%.2fx) %s", c[k].seconds[0] / c[i].seconds[0],
+               c[k].busy[0] / c[i].busy[0], c[k].name);
+    printf("\n");
 }
 
 static void race(void) {
@@ -197,20 +212,30 @@ static void race(void) {
     }
     for (size_t i = 0; i < n; i++) {
         qsort(c[i].seconds, (size_t)opts.n_rounds, sizeof(double), by_value);
+        qsort(c[i].busy, (size_t)opts.n_rounds, sizeof(double), by_value);
         contender_stop(&c[i]);
     }
     if (!opts.json)
         printf(
-            "%s: %.1fM parameters, %zu x %zu tokens a step, %s threads; limit %.0f GFLOP/s (%s)\n",
+            "%s: %.1fM parameters, %zu x %zu tokens a step, %s threads; limit %.0f GFLOP/s (%s)\n"
+            "              by the clock    of processors   peak memory\n",
             shape->name, c[0].n_params / 1e6, shape->batch, shape->length, threads,
             limit.bf16 * 1e-9, limit.bf16_name);
-    show(c, n, limit.bf16);
+    for (size_t i = 0; i < n; i++)
+        (opts.json ? show_json : show_text)(c, n, i, limit.bf16, tn_pool_n_threads(pool));
     tn_gemm_free(gemm);
     tn_free(script);
     tn_pool_free(pool);
 }
 
 /* ---- the contender's side ----------------------------------------------------------------- */
+
+/* Processor time of this process, all threads, seconds. */
+static double busy_seconds(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
 
 static long peak_kb(void) {
     char line[256];
@@ -234,13 +259,13 @@ static void serve(void) {
     fflush(stdout);
     char line[32];
     while (fgets(line, sizeof line, stdin)) {
-        double start = now(), loss = 0;
+        double start = now(), busy = busy_seconds(), loss = 0;
         for (int i = atoi(line); i > 0; i--) {
             for (size_t k = 0; k < n; k++) rows[k] = (int32_t)tn_rng_below(&rng, shape->vocab);
             if (decoder_step(d, rows, 3e-4, &loss, &err) != TERN_OK) die("step", &err);
         }
-        printf("{\"seconds\":%.6f,\"loss\":%.6f,\"peak_kb\":%ld}\n", now() - start, loss,
-               peak_kb());
+        printf("{\"seconds\":%.6f,\"busy\":%.6f,\"loss\":%.6f,\"peak_kb\":%ld}\n", now() - start,
+               busy_seconds() - busy, loss, peak_kb());
         fflush(stdout);
     }
     tn_free(rows);

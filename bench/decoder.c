@@ -19,11 +19,6 @@ const decoder_shape *decoder_shape_find(const char *name) {
     return NULL;
 }
 
-typedef struct layer {
-    tern_nn_rms_norm attention_norm, mlp_norm;
-    tern_nn_linear q, k, v, o, gate, up, down;
-} layer;
-
 struct decoder {
     decoder_shape shape;
     size_t batch, length;
@@ -31,38 +26,24 @@ struct decoder {
     tern_params *params;
     tern_optim *optim;
     tern_nn_embedding embed;
-    layer *layers;
+    tern_nn_decoder_layer *layers;
     tern_nn_rms_norm norm;
     int32_t *input, *target, *position, *begin; /* [batch x length], the last [batch + 1] */
 };
 
-static tern_nn_linear linear_of(decoder *d, size_t i, const char *name, size_t n_in, size_t n_out) {
-    char full[96];
-    snprintf(full, sizeof full, "model.layers.%zu.%s_proj", i, name);
-    return tern_nn_linear_new(d->params, full, n_in, n_out, false);
-}
-
-static tern_nn_rms_norm norm_of(decoder *d, size_t i, const char *name) {
-    char full[96];
-    snprintf(full, sizeof full, "model.layers.%zu.%s", i, name);
-    return tern_nn_rms_norm_new(d->params, full, d->shape.width, 0, NORM_EPS);
-}
-
 static void add_parameters(decoder *d) {
-    size_t width = d->shape.width, ffn = d->shape.ffn;
+    char name[64];
+    tern_nn_attention_opts attention = {
+        .dim = d->shape.width, .n_heads = d->shape.n_heads, .norm_eps = NORM_EPS};
     tern_params_set_init(d->params, (tern_init){TERN_INIT_NORMAL, 0.02});
-    d->embed = tern_nn_embedding_new(d->params, "model.embed_tokens", d->shape.vocab, width);
-    for (size_t i = 0; i < d->shape.n_layers; i++)
-        d->layers[i] = (layer){.attention_norm = norm_of(d, i, "input_layernorm"),
-                               .q = linear_of(d, i, "self_attn.q", width, width),
-                               .k = linear_of(d, i, "self_attn.k", width, width),
-                               .v = linear_of(d, i, "self_attn.v", width, width),
-                               .o = linear_of(d, i, "self_attn.o", width, width),
-                               .mlp_norm = norm_of(d, i, "post_attention_layernorm"),
-                               .gate = linear_of(d, i, "mlp.gate", width, ffn),
-                               .up = linear_of(d, i, "mlp.up", width, ffn),
-                               .down = linear_of(d, i, "mlp.down", ffn, width)};
-    d->norm = tern_nn_rms_norm_new(d->params, "model.norm", width, 0, NORM_EPS);
+    d->embed =
+        tern_nn_embedding_new(d->params, "model.embed_tokens", d->shape.vocab, d->shape.width);
+    for (size_t i = 0; i < d->shape.n_layers; i++) {
+        snprintf(name, sizeof name, "model.layers.%zu", i);
+        d->layers[i] =
+            tern_nn_decoder_layer_new(d->params, name, &attention, d->shape.ffn, TERN_ACT_SILU);
+    }
+    d->norm = tern_nn_rms_norm_new(d->params, "model.norm", d->shape.width, 0, NORM_EPS);
 }
 
 static bool make_buffers(decoder *d) {
@@ -124,33 +105,6 @@ tern_graph *decoder_graph(decoder *d) {
     return d->graph;
 }
 
-/* What every layer of a step shares. */
-typedef struct rotary {
-    tern_tensor *begin, *cos, *sin;
-} rotary;
-
-/* x [tokens, width] by w, as heads [tokens, heads, width / heads] */
-static tern_tensor *heads(decoder *d, const tern_nn_linear *w, tern_tensor *x) {
-    size_t n = d->batch * d->length, n_heads = d->shape.n_heads;
-    return tern_reshape(d->graph, tern_nn_linear_forward(d->graph, w, x),
-                        TERN_SHAPE(n, n_heads, d->shape.width / n_heads));
-}
-
-static tern_tensor *layer_forward(decoder *d, const layer *l, const rotary *r, tern_tensor *x) {
-    tern_graph *g = d->graph;
-    tern_tensor *h = tern_nn_rms_norm_forward(g, &l->attention_norm, x);
-    tern_tensor *q = tern_rope(g, heads(d, &l->q, h), r->cos, r->sin);
-    tern_tensor *k = tern_rope(g, heads(d, &l->k, h), r->cos, r->sin);
-    tern_attention_opts opts = {.begin = r->begin, .causal = true};
-    tern_tensor *a = tern_attention(g, q, k, heads(d, &l->v, h), &opts);
-    a = tern_reshape(g, a, TERN_SHAPE(d->batch * d->length, d->shape.width));
-    x = tern_linear_residual(g, a, l->o.weight, NULL, x);
-    h = tern_nn_rms_norm_forward(g, &l->mlp_norm, x);
-    h = tern_swiglu(g, tern_nn_linear_forward(g, &l->gate, h),
-                    tern_nn_linear_forward(g, &l->up, h));
-    return tern_linear_residual(g, h, l->down.weight, NULL, x);
-}
-
 tern_status decoder_step(decoder *d, const int32_t *rows, double lr, double *loss,
                          tern_error *err) {
     tern_graph *g = d->graph;
@@ -162,17 +116,22 @@ tern_status decoder_step(decoder *d, const int32_t *rows, double lr, double *los
     }
     tern_graph_reset(g);
     tern_params_zero_grad(d->params);
-    rotary r = {.begin = tern_tensor_borrow(g, TERN_I32, TERN_SHAPE(d->batch + 1), d->begin)};
+    tern_nn_sequences seqs = {.attention.causal = true};
+    seqs.attention.begin = tern_tensor_borrow(g, TERN_I32, TERN_SHAPE(d->batch + 1), d->begin);
     tern_status st =
         tern_rope_tables(g, TERN_F32, d->position, n, d->shape.width / d->shape.n_heads, ROPE_THETA,
-                         NULL, &r.cos, &r.sin);
+                         NULL, &seqs.cos, &seqs.sin);
     if (st != TERN_OK) return tern_graph_status(g, err);
     tern_tensor *input = tern_tensor_borrow(g, TERN_I32, TERN_SHAPE(n), d->input);
     tern_tensor *target = tern_tensor_borrow(g, TERN_I32, TERN_SHAPE(n), d->target);
     tern_tensor *x = tern_nn_embedding_forward(g, &d->embed, input);
-    for (size_t i = 0; i < d->shape.n_layers; i++) x = layer_forward(d, &d->layers[i], &r, x);
-    x = tern_nn_rms_norm_forward(g, &d->norm, x);
-    tern_tensor *y = tern_linear_cross_entropy(g, x, d->embed.weight, target);
+    for (size_t i = 0; i < d->shape.n_layers; i++) {
+        tern_tensor *inner = x;
+        x = tern_nn_decoder_layer_forward(g, &d->layers[i], inner, &seqs);
+        tern_tensor_release(g, inner);
+    }
+    tern_tensor *hidden = tern_nn_rms_norm_forward(g, &d->norm, x);
+    tern_tensor *y = tern_linear_cross_entropy(g, hidden, d->embed.weight, target);
     st = tern_backward(g, y, err);
     if (st != TERN_OK) return st;
     *loss = tern_tensor_get(y, 0);

@@ -3,7 +3,7 @@
 
   train_torch.py --shape 15M|125M --dtype f32|bf16 [--threads N]
       Timing. Prints {"n_params", "version"} and then, for every line "N" on standard input, trains
-      N steps on random tokens and prints {"seconds", "loss", "peak_kb"}.
+      N steps on random tokens and prints {"seconds", "busy" (processor time), "loss", "peak_kb"}.
   train_torch.py --shape S --weights FILE --tokens FILE --batch B --length T --steps N --lr LR
       Parity. Starts from a safetensors file, takes batches of B rows of T + 1 int32 tokens from
       FILE in order, f32, and prints one loss a line.
@@ -138,12 +138,13 @@ def serve(args, shape):
     n_params = sum(v.numel() for v in model.p.values())
     print(json.dumps({"n_params": n_params, "version": torch.__version__}), flush=True)
     for line in sys.stdin:
-        begin, loss = time.perf_counter(), 0.0
+        begin, busy, loss = time.perf_counter(), time.process_time(), 0.0
         for _ in range(int(line)):
             tokens = torch.randint(shape[4], (batch, length + 1), generator=generator)
             loss = step(model, optimizer, tokens, args.dtype == "bf16")
-        seconds = time.perf_counter() - begin
-        print(json.dumps({"seconds": seconds, "loss": loss, "peak_kb": peak_kb()}), flush=True)
+        print(json.dumps({"seconds": time.perf_counter() - begin,
+                          "busy": time.process_time() - busy,
+                          "loss": loss, "peak_kb": peak_kb()}), flush=True)
 
 
 def parity(args, shape):
