@@ -136,13 +136,21 @@ TEST(spans_are_bytes_of_the_text) {
     tern_tokenizer_close(t);
 }
 
-TEST(control_pieces_are_special_tokens) {
+TEST(control_pieces_are_text_to_a_bare_model_and_ids_where_a_configuration_names_them) {
     tern_tokenizer *t = open_model(model_path());
-    tern_encode_opts plain = {0};
-    CHECK_HAS(fixture_pieces(t, "tern</s>", tern_encode_defaults()), "|</s>");
-    CHECK(strstr(fixture_pieces(t, "tern</s>", plain), "|</s>") == NULL);
+    CHECK(strstr(fixture_pieces(t, "tern</s>", tern_encode_defaults()), "|</s>") == NULL);
     CHECK(tern_tokenizer_is_special(t, 2));
     tern_tokenizer_close(t);
+    static const char config[] = "{\"tokenizer_class\":\"LlamaTokenizer\",\"eos_token\":"
+                                 "{\"content\":\"</s>\"},\"bos_token\":\"<s>\"}";
+    fixture_write("tokenizer_config.json", config, strlen(config));
+    t = open_model(model_path());
+    CHECK_HAS(fixture_pieces(t, "tern</s>", tern_encode_defaults()), "|</s>");
+    CHECK_HAS(fixture_pieces(t, "tern", tern_encode_defaults()), "<s>|");
+    tern_encode_opts plain = {0};
+    CHECK(strstr(fixture_pieces(t, "tern</s>", plain), "|</s>") == NULL);
+    tern_tokenizer_close(t);
+    unlink(fixture_path("tokenizer_config.json"));
 }
 
 TEST(xlm_r_counts_from_fairseqs_four) {

@@ -56,6 +56,7 @@ tern_status tn_added_finish(tern_tokenizer *t, tern_error *err) {
     if (!t->added_of || !e) st = tern_fail(err, TERN_ERR_NOMEM, 0, "out of memory");
     for (size_t i = 0; i < t->n_added && st == TERN_OK; i++) {
         t->added_of[t->added[i].id] = (uint32_t)i + 1;
+        if (t->added[i].unwritten) continue;
         if (t->added[i].normalized)
             st = add_normalized(t, e, i, err);
         else

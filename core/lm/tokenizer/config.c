@@ -18,8 +18,11 @@ bool tn_tok_config_bool(const tn_tok_config *c, const char *key, bool fallback) 
 static tern_status add_one(tern_tokenizer *t, const char *content, size_t len, int64_t id,
                            const json_t *flags, tern_error *err) {
     int32_t there = tn_vocab_find(&t->vocab, content, len);
-    for (size_t i = 0; i < t->n_added; i++)
-        if (t->added[i].id == there) return TERN_OK; /* the tokenizer's own file said it */
+    for (size_t i = 0; i < t->n_added; i++) {
+        if (t->added[i].id != there) continue;
+        t->added[i].unwritten = false;
+        return TERN_OK; /* the tokenizer's own file said the rest */
+    }
     if (there >= 0) id = there;
     if (there < 0 && tn_vocab_piece(&t->vocab, id, NULL)) return TERN_OK;
     if (len == 0 || id < 0 || id >= TN_VOCAB_ID_MAX)
@@ -95,6 +98,7 @@ static tern_status make_special(tern_tokenizer *t, int32_t id, const json_t *v, 
     for (size_t i = 0; i < t->n_added; i++) {
         if (t->added[i].id != id) continue;
         t->added[i].special = true;
+        t->added[i].unwritten = false;
         return TERN_OK;
     }
     size_t len;
@@ -136,8 +140,9 @@ static tern_status find_specials(tern_tokenizer *t, const tn_tok_config *c, bool
         if (!named && !none && t->special[k] < 0) id = guess_special(t, k, own_template);
         if (id < 0) continue;
         t->special[k] = id;
-        /* What a guess finds is looked for in texts only if the file lists it as added. */
-        if (named) st = make_special(t, id, json_object_get(file, specials[k].key), err);
+        /* A tokenizer.json and a SentencePiece model say themselves what is looked for in texts. */
+        if (named || (!own_template && !t->sp))
+            st = make_special(t, id, json_object_get(file, specials[k].key), err);
     }
     return st;
 }

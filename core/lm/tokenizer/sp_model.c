@@ -52,12 +52,15 @@ static int32_t find_control(const tern_tokenizer *t, tn_sp_bytes piece, int type
     return id >= 0 && t->sp->type[id] == type ? id : -1;
 }
 
-/* Control and unknown pieces are special tokens that text can write out, as in the reference. */
+/* Control and unknown pieces are special tokens. The library takes them for text where they are
+ * written out, so a bare model does too; a tokenizer_config.json that names them, or XLM-R's
+ * conventions, make ids of them. */
 static tern_status add_special(tern_tokenizer *t, int32_t id, tern_error *err) {
     size_t len;
     const char *piece = tn_vocab_piece(&t->vocab, id, &len);
-    return tn_added_add(t, &(tn_added){.content = piece, .len = len, .id = id, .special = true},
-                        err);
+    tn_added a = {.content = piece, .len = len, .id = id, .special = true};
+    a.unwritten = !t->sp->fairseq;
+    return tn_added_add(t, &a, err);
 }
 
 static tern_status add_fairseq_tokens(tern_tokenizer *t, tern_error *err) {

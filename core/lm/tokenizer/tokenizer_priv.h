@@ -102,6 +102,7 @@ typedef struct tn_added {
     size_t len;
     int32_t id;
     bool special, normalized, single_word, lstrip, rstrip;
+    bool unwritten; /* never looked for in a text: control pieces of a bare SentencePiece model */
 } tn_added;
 
 /* ---- models ---- */
