@@ -260,6 +260,9 @@ TEST(pre_tokenizers_cut_as_the_reference_does) {
     check_steps(SPLIT("\"behavior\":\"Contiguous\""), "a--b", "a|--|b");
     check_steps(SPLIT("\"behavior\":\"Removed\",\"invert\":true"), "a--b-c", "--|-");
     check_steps(SPLIT("\"behavior\":\"Isolated\""), "a-\xFF-b", "a|-|\xFF|-|b");
+    check_steps(PRE("\"type\":\"Split\",\"pattern\":{\"Regex\":\"\\\\w+|[^\\\\w\\\\s]+\"},"
+                    "\"behavior\":\"Removed\",\"invert\":true"),
+                "e\xCC\x81z, x_y\xE2\x80\x83!? ", "e\xCC\x81z|,|x_y|!?");
     check_steps(PRE("\"type\":\"Whitespace\""), "Hi, x_y  z!?", "Hi|,|x_y|z|!?");
     check_steps(PRE("\"type\":\"WhitespaceSplit\""), " Hi,\tx\xE3\x80\x80y ", "Hi,|x|y");
     check_steps(PRE("\"type\":\"Punctuation\""), "a,b!!", "a|,|b|!|!");
@@ -362,6 +365,11 @@ TEST(what_is_not_supported_is_refused_by_its_path) {
         {"{" MODEL ",\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"a\"},"
          "\"behavior\":\"Odd\"}}",
          "behavior 'Odd'", TERN_ERR_UNSUPPORTED},
+        {"{" MODEL
+         ",\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"[a-z&&[^b]]\"}}}",
+         "an intersection of brackets is not supported", TERN_ERR_UNSUPPORTED},
+        {"{" MODEL ",\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"\\\\bx\"}}}",
+         "an escape such as \\b", TERN_ERR_UNSUPPORTED},
         {"{" MODEL ",\"decoder\":{\"type\":\"CTC\"}}", "decoder: type 'CTC'", TERN_ERR_UNSUPPORTED},
         {"{" MODEL
          ",\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":"

@@ -3,6 +3,7 @@
 #include "core/lm/tokenizer/regex.h"
 #include "core/base/buf.h"
 #include <pcre2.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "core/base/mem.h"
@@ -35,29 +36,53 @@ static void door_free(void *p, void *ud) {
     "\\t-\\r "                                                                                     \
     "\\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}"
 
-static void add_translated(tn_buf *b, const char *p) {
-    int in_class = 0;
+/* Its \w lacks the marks. */
+#define WORD "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}"
+
+static const char *class_of(char letter) {
+    return letter == 's' || letter == 'S' ? WHITE : letter == 'w' || letter == 'W' ? WORD : NULL;
+}
+
+/* Append the pattern in PCRE2's words. Returns NULL, or the construct that the two engines read
+ * differently and that is therefore refused. */
+static const char *add_translated(tn_buf *b, const char *p) {
+    bool in_class = false;
     for (; *p; p++) {
         if (*p == '\\' && p[1]) {
-            if (p[1] == 's')
-                tn_buf_str(b, in_class ? WHITE : "[" WHITE "]");
-            else if (p[1] == 'S' && !in_class)
-                tn_buf_str(b, "[^" WHITE "]");
+            const char *class = class_of(p[1]);
+            bool negated = p[1] == 'S' || p[1] == 'W';
+            if (!in_class && strchr("bBhHRXKG", p[1])) return "an escape such as \\b or \\h";
+            if (in_class && strchr("hHW", p[1])) return "\\h or \\W in brackets";
+            if (class && in_class && !negated)
+                tn_buf_str(b, class);
+            else if (class && !in_class)
+                tn_buf_printf(b, negated ? "[^%s]" : "[%s]", class);
             else
                 tn_buf_add(b, p, 2);
             p++;
-            continue;
+        } else if (*p == '[' && in_class) {
+            return "brackets within brackets";
+        } else if (*p == '&' && p[1] == '&' && in_class) {
+            return "an intersection of brackets";
+        } else if (!in_class && strncmp(p, "(?m", 3) == 0) {
+            return "the option m";
+        } else {
+            if (*p == '[') {
+                tn_buf_char(b, *p);
+                if (p[1] == '^') tn_buf_char(b, *++p);
+                if (p[1] != ']') {
+                    in_class = true;
+                    continue;
+                }
+                p++;
+                in_class = true;
+            } else if (*p == ']') {
+                in_class = false;
+            }
+            tn_buf_char(b, *p);
         }
-        if (*p == '[' && !in_class) {
-            in_class = 1;
-            tn_buf_char(b, '[');
-            if (p[1] == '^') tn_buf_char(b, *++p);
-            if (p[1] == ']') tn_buf_char(b, *++p);
-            continue;
-        }
-        if (*p == ']') in_class = 0;
-        tn_buf_char(b, *p);
     }
+    return NULL;
 }
 
 tern_status tn_regex_new(const char *pattern, tn_regex **out, tern_error *err) {
@@ -66,7 +91,14 @@ tern_status tn_regex_new(const char *pattern, tn_regex **out, tern_error *err) {
     pcre2_compile_context *context = NULL;
     tn_buf text = {0};
     *out = tn_calloc(1, sizeof **out);
-    add_translated(&text, pattern);
+    const char *refused = add_translated(&text, pattern);
+    if (refused) {
+        st = tern_fail(err, TERN_ERR_UNSUPPORTED, 0,
+                       "regular expression '%.120s': %s is not "
+                       "supported",
+                       pattern, refused);
+        goto done;
+    }
     general = pcre2_general_context_create(door_alloc, door_free, NULL);
     if (general) context = pcre2_compile_context_create(general);
     if (!*out || !context || text.failed) {
@@ -75,9 +107,9 @@ tern_status tn_regex_new(const char *pattern, tn_regex **out, tern_error *err) {
     }
     int code = 0;
     PCRE2_SIZE at = 0;
-    (*out)->code =
-        pcre2_compile((PCRE2_SPTR)tn_buf_cstr(&text), text.len,
-                      PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C, &code, &at, context);
+    (*out)->code = pcre2_compile((PCRE2_SPTR)tn_buf_cstr(&text), text.len,
+                                 PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C,
+                                 &code, &at, context);
     if ((*out)->code) {
         pcre2_jit_compile((*out)->code, PCRE2_JIT_COMPLETE); /* without it matching is slower */
     } else if (code == PCRE2_ERROR_NOMEMORY || code == PCRE2_ERROR_HEAP_FAILED) {
@@ -85,8 +117,7 @@ tern_status tn_regex_new(const char *pattern, tn_regex **out, tern_error *err) {
     } else {
         char why[128] = "";
         pcre2_get_error_message(code, (PCRE2_UCHAR *)why, sizeof why);
-        st = tern_fail(err, code == 121 ? TERN_ERR_NOMEM : TERN_ERR_FORMAT, code,
-                       "regular expression '%.120s': %s", pattern, why);
+        st = tern_fail(err, TERN_ERR_FORMAT, code, "regular expression '%.120s': %s", pattern, why);
     }
 done:
     pcre2_compile_context_free(context);

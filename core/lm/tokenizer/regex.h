@@ -8,7 +8,9 @@
 typedef struct tn_regex tn_regex;
 typedef struct tn_regex_scratch tn_regex_scratch;
 
-/* \s and \S mean White_Space, as in the reference's engine. FORMAT: what is wrong and where. */
+/* Means what the reference's engine (Oniguruma) means by it: \s is White_Space, \w has the marks, ^
+ * and $ are ends of lines. Errors: FORMAT (what is wrong), UNSUPPORTED (a construct that PCRE2
+ * would read differently: names it), NOMEM. */
 TERN_MUST_USE tern_status tn_regex_new(const char *pattern, tn_regex **out, tern_error *err);
 void tn_regex_free(tn_regex *re); /* NULL allowed */
 
