@@ -72,8 +72,9 @@ static void pack_along_k(float *panel, const tn_lines *src, size_t line, size_t 
                                        : _mm512_setzero_si512();
             transpose_16x16(r);
             size_t n = n_k - l < 16 ? n_k - l : 16;
-            for (size_t j = 0; j < n; j++)
-                _mm512_mask_storeu_epi32(panel + (l + j) * width + i, out, r[j]);
+#pragma GCC unroll 16
+            for (size_t j = 0; j < 16; j++)
+                if (j < n) _mm512_mask_storeu_epi32(panel + (l + j) * width + i, out, r[j]);
         }
     }
 }

@@ -41,57 +41,79 @@ static inline __m512i to_bf16(__m512 lo, __m512 hi) {
     return (__m512i)_mm512_cvtne2ps_pbh(hi, lo);
 }
 
+/* Where an element lies: bf16 or f32, a constant at each call below. */
+static inline __attribute__((always_inline)) const void *address(const tn_lines *src, size_t at,
+                                                                 const bool bf16) {
+    return (const char *)src->data + at * (bf16 ? sizeof(tn_bf16) : sizeof(float));
+}
+
 /* 32 consecutive elements as bf16, the first n of them; the rest 0. */
-static inline __m512i load_along_k(const tn_lines *src, size_t at, size_t n) {
-    if (src->dtype == TN_BF16) {
-        __mmask32 mask = n >= 32 ? 0xffffffffu : (1u << n) - 1;
-        return _mm512_maskz_loadu_epi16(mask, (const tn_bf16 *)src->data + at);
-    }
-    const float *p = (const float *)src->data + at;
-    if (n >= 32) return to_bf16(_mm512_loadu_ps(p), _mm512_loadu_ps(p + 16));
-    __m512 lo = _mm512_maskz_loadu_ps(first_lanes(n), p);
-    __m512 hi = n > 16 ? _mm512_maskz_loadu_ps(first_lanes(n - 16), p + 16) : _mm512_setzero_ps();
+static inline __attribute__((always_inline)) __m512i load_along_k(const void *p, size_t n,
+                                                                  const bool bf16) {
+    if (bf16) return _mm512_maskz_loadu_epi16(n >= 32 ? 0xffffffffu : (1u << n) - 1, p);
+    const float *x = p;
+    if (n >= 32) return to_bf16(_mm512_loadu_ps(x), _mm512_loadu_ps(x + 16));
+    __m512 lo = _mm512_maskz_loadu_ps(first_lanes(n), x);
+    __m512 hi = n > 16 ? _mm512_maskz_loadu_ps(first_lanes(n - 16), x + 16) : _mm512_setzero_ps();
     return to_bf16(lo, hi);
 }
 
-/* 16 lines at one k (the same k of the next 32 is fetched), as bf16 in the low halves of 16 words.
- */
-static inline __m512i load_across(const tn_lines *src, size_t at, __mmask16 mask) {
-    _mm_prefetch((const char *)src->data + (at + 32 * src->k_stride) * tn_dtype_size(src->dtype),
-                 _MM_HINT_T0);
-    if (src->dtype == TN_BF16)
-        return _mm512_cvtepu16_epi32(
-            _mm256_maskz_loadu_epi16(mask, (const tn_bf16 *)src->data + at));
-    __m512 x = _mm512_maskz_loadu_ps(mask, (const float *)src->data + at);
-    return _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(x));
-}
-
-/* Pairs (k, k + 1) of 16 lines that lie side by side in memory; `two`: k + 1 exists. */
-static inline __m512i load_pairs(const tn_lines *src, size_t line, size_t k, __mmask16 mask,
-                                 bool two) {
-    __m512i x = load_across(src, k * src->k_stride + line, mask);
-    if (!two) return x;
-    __m512i y = load_across(src, (k + 1) * src->k_stride + line, mask);
-    return _mm512_or_si512(x, _mm512_slli_epi32(y, 16));
+/* 16 lines at one k, as bf16 in the low halves of 16 words; `ahead`, what will be packed next, is
+ * fetched. */
+static inline __attribute__((always_inline)) __m512i load_across(const void *p, const void *ahead,
+                                                                 __mmask16 mask, const bool bf16) {
+    _mm_prefetch((const char *)ahead, _MM_HINT_T0);
+    if (bf16) return _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, p));
+    return _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(mask, p)));
 }
 
 /* 16 lines x 32 k, from k on: r[j] is the pair j of each line (`pairs`), or line j. */
-static inline __attribute__((always_inline)) void load_block(__m512i r[16], const tn_lines *src,
+static inline __attribute__((always_inline)) void load_typed(__m512i r[16], const tn_lines *src,
                                                              size_t line, size_t n_lines, size_t k,
-                                                             size_t n_k, bool pairs) {
+                                                             size_t n_k, const bool pairs,
+                                                             const bool bf16) {
     if (src->k_stride == 1) {
 #pragma GCC unroll 16
         for (size_t j = 0; j < 16; j++)
-            r[j] = j < n_lines ? load_along_k(src, (line + j) * src->line_stride + k, n_k)
+            r[j] = j < n_lines ? load_along_k(address(src, (line + j) * src->line_stride + k, bf16),
+                                              n_k, bf16)
                                : _mm512_setzero_si512();
     } else {
         __mmask16 mask = first_lanes(n_lines);
+        size_t row = src->k_stride;
 #pragma GCC unroll 16
-        for (size_t j = 0; j < 16; j++)
-            r[j] = 2 * j < n_k ? load_pairs(src, line, k + 2 * j, mask, 2 * j + 1 < n_k)
-                               : _mm512_setzero_si512();
+        for (size_t j = 0; j < 16; j++) {
+            size_t at = (k + 2 * j) * row + line;
+            r[j] = _mm512_setzero_si512();
+            if (2 * j < n_k)
+                r[j] = load_across(address(src, at, bf16), address(src, at + 32 * row, bf16), mask,
+                                   bf16);
+            if (2 * j + 1 < n_k)
+                r[j] = _mm512_or_si512(
+                    r[j],
+                    _mm512_slli_epi32(load_across(address(src, at + row, bf16),
+                                                  address(src, at + 33 * row, bf16), mask, bf16),
+                                      16));
+        }
     }
     if ((src->k_stride == 1) == pairs) transpose_16x16(r);
+}
+
+/* The same for whole and for cut blocks, of either type: four loops without a branch inside. */
+static inline __attribute__((always_inline)) void load_block(__m512i r[16], const tn_lines *src,
+                                                             size_t line, size_t n_lines, size_t k,
+                                                             size_t n_k, const bool pairs) {
+    if (src->dtype == TN_BF16) {
+        if (n_k >= 32)
+            load_typed(r, src, line, n_lines, k, 32, pairs, true);
+        else
+            load_typed(r, src, line, n_lines, k, n_k, pairs, true);
+    } else {
+        if (n_k >= 32)
+            load_typed(r, src, line, n_lines, k, 32, pairs, false);
+        else
+            load_typed(r, src, line, n_lines, k, n_k, pairs, false);
+    }
 }
 
 void tn_pack_pairs_avx512bf16(void *panel, const tn_lines *src, size_t line, size_t n_lines,
@@ -105,8 +127,9 @@ void tn_pack_pairs_avx512bf16(void *panel, const tn_lines *src, size_t line, siz
             __m512i r[16];
             load_block(r, src, line + i, lines, k + l, n_k - l, true);
             size_t n = n_k - l < 32 ? (n_k - l + 1) / 2 : 16;
-            for (size_t j = 0; j < n; j++)
-                _mm512_mask_storeu_epi32(p + (l / 2 + j) * width + i, out, r[j]);
+#pragma GCC unroll 16
+            for (size_t j = 0; j < 16; j++)
+                if (j < n) _mm512_mask_storeu_epi32(p + (l / 2 + j) * width + i, out, r[j]);
         }
     }
 }
