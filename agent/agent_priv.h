@@ -45,9 +45,9 @@ typedef struct tn_candidate {
     tn_action_kind kind;
     const char *query; /* NUL-terminated, in the episode's arena; "" for stop */
     size_t query_len;
-    uint32_t origin;       /* shown passage the span came from; TN_FROM_QUESTION; TN_FROM_NOWHERE */
-    uint8_t form;          /* enum tn_form */
-    const float *features; /* [n_features] of the list */
+    uint32_t origin; /* shown passage the span came from; TN_FROM_QUESTION; TN_FROM_NOWHERE */
+    uint8_t form;    /* enum tn_form */
+    float *features; /* [n_features] of the list */
 } tn_candidate;
 #define TN_FROM_QUESTION UINT32_MAX
 #define TN_FROM_NOWHERE  (UINT32_MAX - 1)

@@ -1,266 +1,23 @@
-/* features.c - the state as facts, and a candidate as numbers. See features.h. */
+/* features.c - a candidate as numbers. See features.h. */
 #include "agent/features.h"
-#include <string.h>
 #include "core/base/mem.h"
+#include <string.h>
 
 const char *const tn_feature_names[TN_N_FEATURES] = {
-#define TN_FEATURE_NAME_(name, weight, meaning) #name,
+#define TN_FEATURE_NAME_(name, hand, trained, meaning) #name,
     TN_FEATURE_MAP(TN_FEATURE_NAME_)
 #undef TN_FEATURE_NAME_
 };
+const float tn_feature_hand[TN_N_FEATURES] = {
+#define TN_FEATURE_HAND_(name, hand, trained, meaning) hand,
+    TN_FEATURE_MAP(TN_FEATURE_HAND_)
+#undef TN_FEATURE_HAND_
+};
 const float tn_feature_weights[TN_N_FEATURES] = {
-#define TN_FEATURE_WEIGHT_(name, weight, meaning) weight,
+#define TN_FEATURE_WEIGHT_(name, hand, trained, meaning) trained,
     TN_FEATURE_MAP(TN_FEATURE_WEIGHT_)
 #undef TN_FEATURE_WEIGHT_
 };
-
-/* --- shares of the question ------------------------------------------------------------------- */
-
-/* Sum the weights of the question's terms among words [from, to), each once per `stamp`. */
-static float question_mass_in(const tn_facts *f, const tn_view *v, uint32_t from, uint32_t to,
-                              uint32_t *seen, uint32_t stamp) {
-    float mass = 0;
-    for (uint32_t i = from; i < to; i++) {
-        uint32_t t = v->words[i].term;
-        if (!(f->marks[t] & TN_MARK_QUESTION) || seen[t] == stamp) continue;
-        seen[t] = stamp;
-        mass += f->lens->weight[t];
-    }
-    return mass;
-}
-
-static void mark_view(tn_facts *f, const tn_view *v, uint8_t mark) {
-    for (uint32_t i = 0; i < v->n_words; i++)
-        if (tn_word_is_content(&v->words[i])) f->marks[v->words[i].term] |= mark;
-}
-
-static float span_question_mass(const tn_facts *f, const tn_entity *e) {
-    float mass = 0;
-    for (uint32_t i = 0; i < e->n_terms; i++)
-        if (f->marks[e->terms[i]] & TN_MARK_QUESTION) mass += f->lens->weight[e->terms[i]];
-    return mass;
-}
-
-/* --- entities --------------------------------------------------------------------------------- */
-
-/* The distinct content terms of words [from, to); of all words when none is content ("The Who"). */
-static uint32_t *span_terms(const tn_facts *f, const tn_view *v, uint32_t from, uint32_t to,
-                            uint32_t *n) {
-    uint32_t *terms = tn_arena_alloc(f->ep->arena, (to - from + 1) * sizeof *terms);
-    if (!terms) return NULL;
-    for (int pass = 0; pass < 2; pass++) {
-        *n = 0;
-        for (uint32_t i = from; i < to; i++) {
-            if (pass == 0 && !tn_word_is_content(&v->words[i])) continue;
-            bool have = false;
-            for (uint32_t k = 0; k < *n; k++) have |= terms[k] == v->words[i].term;
-            if (!have) terms[(*n)++] = v->words[i].term;
-        }
-        if (*n > 0) break;
-    }
-    return terms;
-}
-
-static tn_entity *entity_of(tn_facts *f, const uint32_t *terms, uint32_t n) {
-    for (uint32_t i = 0; i < f->n_entities; i++) {
-        tn_entity *e = &f->entities[i];
-        if (e->n_terms == n && memcmp(e->terms, terms, n * sizeof *terms) == 0) return e;
-    }
-    return NULL;
-}
-
-/* Are the content words of a title, or all its words when none is content, the entity's terms? */
-static bool same_terms(const tn_view *v, uint32_t n_words, const tn_entity *e) {
-    uint32_t k = 0;
-    bool any = false;
-    for (uint32_t i = 0; i < n_words; i++) any |= tn_word_is_content(&v->words[i]);
-    for (uint32_t i = 0; i < n_words; i++) {
-        if (any && !tn_word_is_content(&v->words[i])) continue;
-        if (k == e->n_terms || e->terms[k] != v->words[i].term) return false;
-        k++;
-    }
-    return k == e->n_terms && k > 0;
-}
-
-static uint32_t title_words(const tn_view *title) {
-    size_t base = tn_title_base(title->text, title->len);
-    uint32_t n = 0;
-    while (n < title->n_words && title->words[n].end <= base) n++;
-    return n;
-}
-
-/* Words between the span and the nearest question word of its sentence. */
-static float nearness(const tn_facts *f, const tn_view *v, const tn_name *s) {
-    const tn_sentence_span *ss = &v->sentences[v->words[s->word_begin].sentence];
-    uint32_t best = UINT32_MAX;
-    for (uint32_t i = ss->word_begin; i < ss->word_end; i++) {
-        if (i >= s->word_begin && i < s->word_end) continue;
-        if (!(f->marks[v->words[i].term] & TN_MARK_QUESTION)) continue;
-        uint32_t gap = i < s->word_begin ? s->word_begin - i - 1 : i - s->word_end;
-        if (gap < best) best = gap;
-    }
-    return best == UINT32_MAX ? 0 : 1.0F / (1.0F + (float)best);
-}
-
-static tern_status add_entity(tn_facts *f, const tn_view *v, uint32_t from, uint32_t to,
-                              size_t begin, size_t end, uint32_t origin, tn_entity **out,
-                              tern_error *err) {
-    uint32_t n = 0;
-    uint32_t *terms = span_terms(f, v, from, to, &n);
-    if (!terms) return tern_fail(err, TERN_ERR_NOMEM, 0, "out of memory for candidates");
-    tn_entity *e = entity_of(f, terms, n);
-    if (!e) {
-        size_t cap = f->entities_cap;
-        if (f->n_entities == cap) {
-            tn_entity *grown = tn_arena_alloc(f->ep->arena, (2 * cap + 64) * sizeof *grown);
-            if (!grown) return tern_fail(err, TERN_ERR_NOMEM, 0, "out of memory for candidates");
-            if (cap) memcpy(grown, f->entities, cap * sizeof *grown);
-            f->entities = grown;
-            f->entities_cap = (uint32_t)(2 * cap + 64);
-        }
-        e = &f->entities[f->n_entities++];
-        *e = (tn_entity){.text = v->text + begin,
-                         .len = (uint32_t)(end - begin),
-                         .terms = terms,
-                         .n_terms = n,
-                         .origin = origin,
-                         .sentence_cover = -1};
-    }
-    *out = e;
-    return TERN_OK;
-}
-
-static tern_status add_question_entities(tn_facts *f, tern_error *err) {
-    const tn_view *q = &f->lens->question;
-    for (uint32_t i = 0; i < f->lens->n_question_names; i++) {
-        const tn_name *s = &f->lens->question_names[i];
-        tn_entity *e = NULL;
-        tern_status st = add_entity(f, q, s->word_begin, s->word_end, s->begin, s->end,
-                                    TN_FROM_QUESTION, &e, err);
-        if (st != TERN_OK) return st;
-        e->asked = true;
-        e->known |= s->known;
-    }
-    return TERN_OK;
-}
-
-static tern_status add_passage_entities(tn_facts *f, uint32_t p, uint32_t *seen, uint32_t *stamp,
-                                        tern_error *err) {
-    const struct tn_read *r = &f->lens->reads[p];
-    uint32_t n_title = title_words(&r->title);
-    tn_entity *e = NULL;
-    if (n_title > 0) {
-        tern_status st = add_entity(f, &r->title, 0, n_title, 0, r->title.len, p, &e, err);
-        if (st != TERN_OK) return st;
-        e->known = e->read = true;
-        e->n_mentions += e->origin != p;
-    }
-    uint32_t sentence = UINT32_MAX;
-    float mass = 0;
-    for (uint32_t i = 0; i < r->n_names; i++) {
-        const tn_name *s = &r->names[i];
-        uint32_t n_before = f->n_entities;
-        tern_status st =
-            add_entity(f, &r->text, s->word_begin, s->word_end, s->begin, s->end, p, &e, err);
-        if (st != TERN_OK) return st;
-        e->n_mentions += f->n_entities > n_before || e->origin != p;
-        uint32_t at = r->text.words[s->word_begin].sentence;
-        if (at != sentence) {
-            sentence = at;
-            const tn_sentence_span *ss = &r->text.sentences[at];
-            (*stamp)++;
-            mass = question_mass_in(f, &r->title, 0, r->title.n_words, seen, *stamp);
-            mass += question_mass_in(f, &r->text, ss->word_begin, ss->word_end, seen, *stamp);
-        }
-        float cover = f->question_mass > 0 ? mass / f->question_mass : 0;
-        e->known |= s->known;
-        e->number |= (r->text.words[s->word_begin].flags & TN_WORD_DIGIT) != 0;
-        if (cover <= e->sentence_cover || e->read) continue;
-        e->sentence_cover = cover;
-        e->origin = p;
-        e->lead = at == 0;
-        e->near = nearness(f, &r->text, s);
-    }
-    return TERN_OK;
-}
-
-/* --- facts ------------------------------------------------------------------------------------ */
-
-static tern_status gather_queries(tn_facts *f, tern_error *err) {
-    const tn_episode *ep = f->ep;
-    f->queries = tn_arena_alloc(ep->arena, (ep->n_turns + 1) * sizeof *f->queries);
-    if (!f->queries) return tern_fail(err, TERN_ERR_NOMEM, 0, "out of memory for queries");
-    for (size_t i = 0; i < ep->n_turns; i++) {
-        if (ep->turns[i].kind != TN_ACT_SEARCH) continue;
-        tern_status st = tn_lens_view(f->lens, ep->turns[i].content, ep->turns[i].content_len,
-                                      &f->queries[f->n_queries], err);
-        if (st != TERN_OK) return st;
-        f->n_queries++;
-    }
-    return TERN_OK;
-}
-
-static void count_asked(tn_facts *f) {
-    for (uint32_t i = 0; i < f->n_entities; i++) {
-        tn_entity *e = &f->entities[i];
-        for (size_t p = 0; p < f->lens->n_reads && !e->read; p++) {
-            const tn_view *title = &f->lens->reads[p].title;
-            e->read = same_terms(title, title_words(title), e);
-        }
-        if (e->sentence_cover < 0) e->sentence_cover = 0;
-        f->n_asked += e->asked;
-        f->n_asked_read += e->asked && e->read;
-    }
-}
-
-tern_status tn_facts_gather(tn_episode *ep, tn_facts *f, tern_error *err) {
-    *f = (tn_facts){.ep = ep, .lens = ep->lens};
-    tern_status st = tn_lens_update(f->lens, ep, err);
-    if (st == TERN_OK) st = gather_queries(f, err);
-    if (st != TERN_OK) return st;
-    tn_lens *l = f->lens;
-    f->marks = tn_arena_calloc(ep->arena, l->vocab.n + 1, 1);
-    f->cover = tn_arena_calloc(ep->arena, l->n_reads + 1, sizeof *f->cover);
-    uint32_t *seen = tn_arena_calloc(ep->arena, l->vocab.n + 1, sizeof *seen);
-    if (!f->marks || !f->cover || !seen)
-        return tern_fail(err, TERN_ERR_NOMEM, 0, "out of memory for %zu passages", l->n_reads);
-
-    mark_view(f, &l->question, TN_MARK_QUESTION);
-    uint32_t stamp = 1;
-    f->question_mass = question_mass_in(f, &l->question, 0, l->question.n_words, seen, stamp);
-    float covered = 0;
-    st = add_question_entities(f, err);
-    for (uint32_t p = 0; st == TERN_OK && p < l->n_reads; p++) {
-        const struct tn_read *r = &l->reads[p];
-        stamp++;
-        float mass = question_mass_in(f, &r->title, 0, r->title.n_words, seen, stamp) +
-                     question_mass_in(f, &r->text, 0, r->text.n_words, seen, stamp);
-        if (f->question_mass > 0) f->cover[p] = mass / f->question_mass;
-        for (uint32_t i = 0; i < r->text.n_sentences && f->question_mass > 0; i++) {
-            const tn_sentence_span *ss = &r->text.sentences[i];
-            stamp++;
-            mass = question_mass_in(f, &r->title, 0, r->title.n_words, seen, stamp) +
-                   question_mass_in(f, &r->text, ss->word_begin, ss->word_end, seen, stamp);
-            if (mass / f->question_mass > f->sentence) f->sentence = mass / f->question_mass;
-        }
-        mark_view(f, &r->title, TN_MARK_SHOWN | TN_MARK_TITLE);
-        mark_view(f, &r->text, TN_MARK_SHOWN);
-        st = add_passage_entities(f, p, seen, &stamp, err);
-    }
-    stamp++;
-    for (uint32_t i = 0; i < l->question.n_words; i++) {
-        uint32_t t = l->question.words[i].term;
-        if (!(f->marks[t] & TN_MARK_SHOWN) || !(f->marks[t] & TN_MARK_QUESTION)) continue;
-        if (seen[t] == stamp) continue;
-        seen[t] = stamp;
-        covered += l->weight[t];
-    }
-    if (f->question_mass > 0) f->covered = covered / f->question_mass;
-    count_asked(f);
-    return st;
-}
-
-/* --- features --------------------------------------------------------------------------------- */
 
 /* The largest share of the terms' mass that one earlier query holds; with `jaccard`, the overlap in
  * both directions, counted in terms. */
@@ -297,7 +54,7 @@ static void entity_features(const tn_facts *f, const tn_entity *e, float *x) {
     x[TN_F_ASKED] = e->asked;
     x[TN_F_ASKED_UNREAD] = e->asked && !e->read;
     x[TN_F_ASKED_ONE_OF_MANY] = e->asked && !e->read && f->n_asked_read > 0;
-    x[TN_F_IN_QUESTION] = mass > 0 ? span_question_mass(f, e) / mass : 0;
+    x[TN_F_IN_QUESTION] = mass > 0 ? tn_span_question_mass(f, e) / mass : 0;
     x[TN_F_KNOWN] = e->known;
     x[TN_F_READ] = e->read;
     x[TN_F_MENTIONS] = e->n_mentions > 0 ? 1.0F - 1.0F / (float)e->n_mentions : 0;
@@ -306,11 +63,16 @@ static void entity_features(const tn_facts *f, const tn_entity *e, float *x) {
     x[TN_F_LENGTH] = e->n_terms < 8 ? (float)e->n_terms / 8.0F : 1.0F;
     x[TN_F_NUMBER] = e->number;
     x[TN_F_UNSEEN] = mass > 0 ? unseen / mass : 0;
+    x[TN_F_SINGLE] = e->n_terms == 1;
+    x[TN_F_KNOWN_UNREAD] = e->known && !e->read;
+    x[TN_F_ASKED_FIRST] = e->asked && f->ep->n_searches == 0;
+    x[TN_F_ASKED_UNSEEN] = e->asked && e->n_mentions == 0 && f->ep->n_searches > 0;
+    x[TN_F_DATE] = e->date;
     if (e->origin == TN_FROM_QUESTION) return;
 
     const tn_shown *s = &f->ep->shown[e->origin];
     const tn_view *title = &l->reads[e->origin].title;
-    float own = f->question_mass > 0 ? span_question_mass(f, e) / f->question_mass : 0;
+    float own = f->question_mass > 0 ? tn_span_question_mass(f, e) / f->question_mass : 0;
     float asked = 0, all = 0;
     uint32_t ids[16], n = 0;
     for (uint32_t i = 0; i < title->n_words && n < 16; i++) {
@@ -329,6 +91,18 @@ static void entity_features(const tn_facts *f, const tn_entity *e, float *x) {
     x[TN_F_TOP_RANK] = s->rank == 0;
     x[TN_F_FRESH] = s->turn + 1 == f->ep->n_turns;
     x[TN_F_REST_MASS] = 1.0F - f->cover[e->origin];
+    float in_title = 0;
+    for (uint32_t i = 0; i < e->n_terms; i++)
+        if (tn_view_has(title, e->terms[i])) in_title += l->weight[e->terms[i]];
+    x[TN_F_OWN_TITLE] = mass > 0 ? in_title / mass : 0;
+    x[TN_F_SUBJECT] = e->subject;
+    x[TN_F_ORDER] = 1.0F / (1.0F + (float)e->order);
+    x[TN_F_BEST_COVER] = f->cover_max > 0 ? f->cover[e->origin] / f->cover_max : 0;
+    x[TN_F_BEST_SENTENCE] = f->sentence_max > 0 ? e->sentence_cover / f->sentence_max : 0;
+    x[TN_F_OWN_COVER] = f->own_cover[e->origin];
+    x[TN_F_LINKED] = f->linked[e->origin];
+    x[TN_F_TRIED] = f->tried[e->origin] < 3 ? (float)f->tried[e->origin] / 3.0F : 1.0F;
+    x[TN_F_MENTION_COVER] = e->best_cover > f->cover[e->origin] ? e->best_cover : e->second_cover;
 }
 
 static float span_share(const tn_facts *f, const tn_entity *e, const uint32_t *terms, uint32_t n) {
@@ -355,7 +129,20 @@ void tn_features(const tn_facts *f, tn_form form, const tn_entity *entity, const
     x[TN_F_WITH_ALL] = form == TN_FORM_WITH_ALL;
     x[TN_F_SAME_QUERY] = in_queries(f, terms, n_terms, true);
     x[TN_F_ASKED_BEFORE] = x[TN_F_SAME_QUERY] > 0.999F;
+    for (uint32_t i = 0; i < n_terms && f->question_mass > 0; i++) {
+        if (!(f->marks[terms[i]] & TN_MARK_QUESTION)) continue;
+        float share = f->lens->weight[terms[i]] / f->question_mass;
+        x[f->marks[terms[i]] & TN_MARK_SHOWN ? TN_F_QUERY_OLD : TN_F_QUERY_NEW] += share;
+    }
+    float late = (float)f->ep->n_searches / 4.0F;
+    x[TN_F_FORM_USED] = (float)f->n_forms[form] / 3.0F;
+    x[TN_F_LATE_ALONE] = form == TN_FORM_ALONE ? late : 0;
+    x[TN_F_LATE_REST] = form == TN_FORM_WITH_REST ? late : 0;
+    x[TN_F_LATE_ALL] = form == TN_FORM_WITH_ALL ? late : 0;
     if (!entity) return;
+    x[TN_F_ALONE_UNREAD] = form == TN_FORM_ALONE && entity->known && !entity->read;
+    x[TN_F_ASKED_ALONE] = form == TN_FORM_ALONE && entity->asked;
+    x[TN_F_READ_REST] = form == TN_FORM_WITH_REST && entity->read;
     x[TN_F_ALONE_KNOWN] = form == TN_FORM_ALONE && entity->known;
     x[TN_F_SPAN_SHARE] = span_share(f, entity, terms, n_terms);
     entity_features(f, entity, x);

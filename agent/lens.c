@@ -1,16 +1,17 @@
 /* lens.c - see lens.h. */
 #include "agent/lens.h"
+#include "core/base/mem.h"
 #include "core/base/text.h"
 #include "retriever/text/sentence.h"
 #include <math.h>
 #include <string.h>
 #include <utf8proc.h>
-#include "core/base/mem.h"
 
 void tn_lens_deinit(tn_lens *l) {
     tn_strmap_deinit(&l->vocab);
     tn_free(l->weight);
     tn_free(l->reads);
+    tn_free(l->pages);
     *l = (tn_lens){0};
 }
 
@@ -130,6 +131,15 @@ size_t tn_title_base(const char *title, size_t len) {
     return i > 0 ? i : len;
 }
 
+static void list_asked(tn_lens *l) {
+    for (uint32_t i = 0; i < l->question.n_words; i++) {
+        const tn_word *w = &l->question.words[i];
+        bool listed = !tn_word_is_content(w);
+        for (uint32_t k = 0; k < l->n_asked; k++) listed |= l->asked[k] == w->term;
+        if (!listed && l->n_asked < 64) l->asked[l->n_asked++] = w->term;
+    }
+}
+
 tern_status tn_lens_init(tn_lens *l, tn_analyzer *an, const tn_agent_tools *tools, tn_arena *arena,
                          const char *question, size_t len, tern_error *err) {
     l->analyzer = an;
@@ -138,6 +148,7 @@ tern_status tn_lens_init(tn_lens *l, tn_analyzer *an, const tn_agent_tools *tool
     l->n_passages = tools->n_passages ? (double)tools->n_passages(tools->ud) : 0;
     tern_status st = tn_lens_view(l, question, len, &l->question, err);
     if (st != TERN_OK) return st;
+    list_asked(l);
     return tn_lens_names(l, &l->question, true, &l->question_names, &l->n_question_names, err);
 }
 

@@ -58,6 +58,10 @@ typedef struct tn_lens {
     tn_view question;
     tn_name *question_names;
     uint32_t n_question_names;
+    uint32_t asked[64]; /* the question's distinct content words, the first 64 */
+    uint32_t n_asked;
+    struct tn_page *pages; /* looked at, shown or not: agent/pages.h */
+    size_t n_pages, pages_cap;
     struct tn_read { /* one per shown passage */
         tn_view title, text;
         tn_name *names; /* of the text */

@@ -3,18 +3,25 @@
  * logit(candidate) = sum_i weight_i * feature_i(state, candidate); the weights stand beside the
  * meaning of each feature in features.h. */
 #include "agent/features.h"
+#include "agent/preview.h"
 #include "core/base/mem.h"
+
+static float logit_of(const float *features) {
+    float sum = 0;
+    for (size_t k = 0; k < TN_N_FEATURES; k++) sum += tn_feature_weights[k] * features[k];
+    return sum;
+}
 
 static tern_status score(const tern_policy *p, tn_episode *ep, const tn_candidates *c,
                          float *logits, tern_error *err) {
-    (void)p, (void)ep, (void)err;
-    for (size_t i = 0; i < c->n; i++) {
-        float sum = 0;
-        for (size_t k = 0; k < TN_N_FEATURES; k++)
-            sum += tn_feature_weights[k] * c->items[i].features[k];
-        logits[i] = sum;
-    }
-    return TERN_OK;
+    (void)p;
+    uint32_t which[TN_PREVIEWS];
+    size_t n = 0;
+    for (size_t i = 0; i < c->n; i++) logits[i] = logit_of(c->items[i].features);
+    tern_status st = tn_preview(ep, c, logits, which, &n, err);
+    for (size_t i = 0; i < n && st == TERN_OK; i++)
+        logits[which[i]] = logit_of(c->items[which[i]].features);
+    return st;
 }
 
 static void embedded_free(tern_policy *p) {

@@ -1,6 +1,7 @@
 /* policy_file.c - trained policies: see policy_scorer.h and tern_policy_load. */
 #include "agent/features.h"
 #include "agent/policy_scorer.h"
+#include "agent/preview.h"
 #include <stdio.h>
 #include <xxhash.h>
 
@@ -8,10 +9,22 @@
 
 static tern_status score(const tern_policy *p, tn_episode *ep, const tn_candidates *c,
                          float *logits, tern_error *err) {
-    const tn_scorer *s = ((const tn_scorer_policy *)p)->scorer;
-    (void)ep, (void)err;
-    for (size_t i = 0; i < c->n; i++) logits[i] = (float)tn_scorer_forward(s, c->items[i].features);
-    return TERN_OK;
+    const tn_scorer_policy *own = (const tn_scorer_policy *)p;
+    for (size_t i = 0; i < c->n; i++)
+        logits[i] = (float)tn_scorer_forward(own->scorer, c->items[i].features);
+    if (!own->previews) return TERN_OK;
+    uint32_t which[TN_PREVIEWS];
+    size_t n = 0;
+    tern_status st = tn_preview(ep, c, logits, which, &n, err);
+    for (size_t i = 0; i < n && st == TERN_OK; i++)
+        logits[which[i]] = (float)tn_scorer_forward(own->scorer, c->items[which[i]].features);
+    return st;
+}
+
+static bool reads_previews(const tn_scorer *s) {
+    bool reads = s->n_hidden > 0;
+    for (int i = TN_F_HITS; i <= TN_F_HIT_SPAN; i++) reads |= s->params[i] != 0;
+    return reads;
 }
 
 static void not_owned(tern_policy *p) {
@@ -24,7 +37,8 @@ void tn_scorer_policy_init(tn_scorer_policy *p, const tn_scorer *s, const char *
                                      .propose = tn_candidates_propose,
                                      .score = score,
                                      .free = not_owned},
-                            .scorer = s};
+                            .scorer = s,
+                            .previews = reads_previews(s)};
 }
 
 /* A policy that owns its scorer. Its name tells trained policies apart in traces and results. */

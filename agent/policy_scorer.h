@@ -8,9 +8,11 @@
 typedef struct tn_scorer_policy {
     tern_policy base;        /* first */
     const tn_scorer *scorer; /* borrowed; n_in is TN_N_FEATURES */
+    bool previews;           /* look at hits first: agent/preview.h */
 } tn_scorer_policy;
 /* In the caller's storage: nothing to free. name is borrowed. Any thread may use the policy as long
  * as nobody changes the scorer. */
+/* previews: whether any weight reads what they see; training sets it in any case. */
 void tn_scorer_policy_init(tn_scorer_policy *p, const tn_scorer *s, const char *name);
 
 #endif

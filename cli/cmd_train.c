@@ -38,7 +38,7 @@ static size_t options(tn_opt *opts, size_t cap) {
          "ccs-lexical (default), ccs-cosine, gold-recall, gold-answer, leaky, queries-only, "
          "random"},
         {"start", 0, TN_OPT_STRING, &args.start, "POLICY",
-         "embedded (default), uniform, or a policy file"},
+         "embedded (default), hand-set, uniform, or a policy file"},
         {"advantage", 0, TN_OPT_STRING, &args.advantage, "KIND", "grpo (default) or rloo"},
         {"steps", 'n', TN_OPT_INT, &args.steps, "N", "updates (default 80)"},
         {"batch", 0, TN_OPT_INT, &args.batch, "N", "questions per update (default 16)"},

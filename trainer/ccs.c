@@ -93,15 +93,15 @@ static const tn_task *task_at(tn_run *run, uint64_t at, uint64_t *epoch) {
 
 static tern_status start_policy(tn_run *run, tern_error *err) {
     const tn_recipe *r = &run->opts.recipe;
-    bool embedded = strcmp(r->start, "embedded") == 0;
-    if (!embedded && strcmp(r->start, "uniform") != 0) {
+    bool embedded = strcmp(r->start, "embedded") == 0, hand = strcmp(r->start, "hand-set") == 0;
+    if (!embedded && !hand && strcmp(r->start, "uniform") != 0) {
         tern_status st =
             tn_scorer_load(&run->scorer, tn_feature_names, TN_N_FEATURES, r->start, err);
         if (st == TERN_OK)
             st = tn_scorer_load(&run->start, tn_feature_names, TN_N_FEATURES, r->start, err);
         return st;
     }
-    const float *linear = embedded ? tn_feature_weights : NULL;
+    const float *linear = embedded ? tn_feature_weights : hand ? tn_feature_hand : NULL;
     tern_status st = tn_scorer_init(&run->scorer, TN_N_FEATURES, r->hidden, linear, r->seed, err);
     /* v is zero there, so the linear part alone is the same policy, and cheaper */
     if (st == TERN_OK) st = tn_scorer_init(&run->start, TN_N_FEATURES, 0, linear, r->seed, err);

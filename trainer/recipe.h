@@ -10,7 +10,7 @@
 
 typedef struct tn_recipe {
     char reward[32];   /* an arm of reward.h; default "ccs-lexical" */
-    char start[512];   /* "embedded" (default), "uniform", or a policy file */
+    char start[512];   /* "embedded" (default), "hand-set", "uniform", or a policy file */
     char advantage[8]; /* "grpo" (default) or "rloo" */
     uint32_t steps;    /* updates; default 80 */
     uint32_t batch;    /* questions a step; default 16 */

@@ -1,14 +1,15 @@
 /* reward.c - see reward.h.
  *
  * ccs-lexical stands in for the neural reconstructor. The rebuilt question q' is the bag of those
- * words of q that can be read back from two passages that hang together; the similarity is the
- * squared cosine of the two bags, weighted by idf:
- *   R = max over linked pairs (i, j) of  sum of idf^2 of q's words in i u j / sum of idf^2 of q's
- * words A pair is linked when one passage names the other's title, or the question names both: a
- * multi-hop question is rebuilt from passages that hang together, not from any two that share
- * words. A single passage is a pair with itself, at 0.8: one page on the subject rebuilds the
- * subject, not the question. R never falls when more is found. docs/CCS.md compares it with
- * the two forms that were tried before it. */
+ * words of q that can be read back from passages that hang together; the similarity is the squared
+ * cosine of the two bags, weighted by idf. With C(S) = sum of idf^2 of q's words in the passages of
+ * S, over the sum of idf^2 of all its words: R = (C2 + C3) / 2,   C2 = max(0.8 C(one passage), C(a
+ * linked pair)),   C3 = max(C2, C(three passages, linked in a chain)) Two passages are linked when
+ * one names the other's title, or the question names both: a multi-hop question is rebuilt from
+ * passages that hang together, not from any that share words. One passage counts 0.8: a page on the
+ * subject rebuilds the subject, not the question. R never falls when more is found, so stopping
+ * early or adding passages to a set cannot win it. docs/CCS.md compares the forms that were tried.
+ */
 #include "trainer/reward.h"
 #include "core/base/rng.h"
 #include "core/base/strmap.h"
@@ -18,7 +19,7 @@
 
 #include "core/base/mem.h"
 
-enum { Q_TERMS_MAX = 256, PASSAGES_MAX = 256 };
+enum { Q_TERMS_MAX = 256, PASSAGES_MAX = 64, SET_MAX = 3 };
 static const double single_share = 0.8;
 
 static tern_status no_memory(tern_error *err) {
@@ -145,7 +146,7 @@ static tern_status cosine_reward(const tn_reward_input *in, const tn_trajectory 
     return st;
 }
 
-/* --- linked pairs --- */
+/* --- linked passages --- */
 
 typedef struct seen_passage {
     const char *title, *text;
@@ -192,31 +193,54 @@ static tern_status passage_prepare(seen_passage *p, const bag *q, const tn_buf *
     return TERN_OK;
 }
 
-static double covered(const seen_passage *a, const seen_passage *b, const double *weight,
-                      size_t n) {
-    double sum = 0;
-    for (size_t i = 0; i < n; i++)
-        if ((a->covers[i / 64] | b->covers[i / 64]) >> i % 64 & 1) sum += weight[i];
-    return sum;
+typedef struct linked_set {
+    const seen_passage *p;
+    size_t n;
+    const bool *links; /* [n][n], symmetric */
+    const double *weight;
+    size_t n_terms;
+    double best[SET_MAX + 1]; /* by number of passages */
+} linked_set;
+
+static bool linked(const seen_passage *a, const seen_passage *b) {
+    return (a->in_question && b->in_question) || names(&a->folded_text, &b->folded_title) ||
+           names(&b->folded_text, &a->folded_title);
 }
 
-static double best_pair(const seen_passage *p, size_t n, const double *weight, size_t n_terms) {
-    double total = 0, best = 0;
-    for (size_t i = 0; i < n_terms; i++) total += weight[i];
-    if (total <= 0) return 0;
-    for (size_t i = 0; i < n; i++) {
-        double alone = single_share * covered(&p[i], &p[i], weight, n_terms);
-        if (alone > best) best = alone;
-        for (size_t j = i + 1; j < n; j++) {
-            double both = covered(&p[i], &p[j], weight, n_terms);
-            if (both <= best) continue; /* the cheap test first */
-            bool linked = (p[i].in_question && p[j].in_question) ||
-                          names(&p[i].folded_text, &p[j].folded_title) ||
-                          names(&p[j].folded_text, &p[i].folded_title);
-            if (linked) best = both;
+/* Try every connected set that holds `members`, covers `held` and adds words with each passage. */
+static void grow(linked_set *s, uint64_t members, const uint64_t *held, size_t size) {
+    double sum = 0;
+    for (size_t i = 0; i < s->n_terms; i++)
+        if (held[i / 64] >> i % 64 & 1) sum += s->weight[i];
+    if (sum > s->best[size]) s->best[size] = sum;
+    if (size == SET_MAX) return;
+    for (size_t k = 0; k < s->n; k++) {
+        uint64_t more[Q_TERMS_MAX / 64];
+        bool reached = false, adds = false;
+        for (size_t i = 0; i < s->n; i++) reached |= (members >> i & 1) && s->links[i * s->n + k];
+        for (size_t w = 0; w < Q_TERMS_MAX / 64; w++) {
+            more[w] = held[w] | s->p[k].covers[w];
+            adds |= more[w] != held[w];
         }
+        if (reached && adds) grow(s, members | UINT64_C(1) << k, more, size + 1);
     }
-    return best / total;
+}
+
+static tern_status best_sets(const seen_passage *p, size_t n, const double *weight, size_t n_terms,
+                             tn_arena *arena, double *value, tern_error *err) {
+    tn_arena_mark mark = tn_arena_get_mark(arena);
+    bool *links = tn_arena_calloc(arena, n * n, sizeof *links);
+    if (!links) return no_memory(err);
+    linked_set s = {.p = p, .n = n, .links = links, .weight = weight, .n_terms = n_terms};
+    double total = 0;
+    for (size_t i = 0; i < n_terms; i++) total += weight[i];
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < i; j++) links[i * n + j] = links[j * n + i] = linked(&p[i], &p[j]);
+    for (size_t i = 0; i < n; i++) grow(&s, UINT64_C(1) << i, p[i].covers, 1);
+    double pair = fmax(single_share * s.best[1], s.best[2]), triple = fmax(pair, s.best[3]);
+    *value = total > 0 ? (pair + triple) / (2 * total) : 0;
+    tn_arena_rewind(arena, mark);
+    return TERN_OK;
 }
 
 static tern_status linked_reward(const tn_reward_input *in, double *value, tern_error *err) {
@@ -247,7 +271,7 @@ static tern_status linked_reward(const tn_reward_input *in, double *value, tern_
             st = passage_prepare(&p[n++], &q, &question, in->analyzer, err);
             if (st != TERN_OK) goto done;
         }
-    *value = best_pair(p, n, weight, n_terms);
+    st = best_sets(p, n, weight, n_terms, in->arena, value, err);
 done:
     for (size_t i = 0; i < n; i++) {
         tn_buf_deinit(&p[i].folded_title);

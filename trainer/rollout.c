@@ -284,6 +284,7 @@ tern_status tn_group_play(const tn_stage *s, tn_player *p, const tn_task *task,
     tn_arena_reset(&p->arena);
     tn_scorer_policy policy;
     tn_scorer_policy_init(&policy, o->scorer, "training");
+    policy.previews = true; /* weights of zero learn, too */
     tn_played *played = tn_calloc(n, sizeof *played);
     double *advantages = tn_calloc(n, sizeof *advantages);
     tern_status st = played && advantages ? TERN_OK : no_memory(err);
