@@ -165,13 +165,14 @@ static void no_metrics(double row[TN_LM_N_METRICS]) {
 
 /* --- how fast this machine can be ------------------------------------------------------------- */
 
-/* The best of a few products of 1024 x 1024: what "peak" means in time/fraction_of_peak. */
-static double measure_peak(const tn_lm_run *run) {
+/* The best product of 1024 x 1024 seen so far, GFLOP/s: what "peak" means in
+ * time/fraction_of_peak. Looked at now and then, because other programs share the machine. */
+static void measure_peak(tn_lm_run *run) {
     enum { N = 1024, TRIES = 4 };
     tn_pool *pool = NULL;
     tn_gemm *gemm = NULL;
     float *x = tn_calloc(3 * N * N, sizeof *x);
-    double best = 0;
+    double *best = &run->result->peak_gflops;
     if (x && tn_pool_new(run->host.n_threads, &pool, NULL) == TERN_OK &&
         tn_gemm_new(pool, &gemm, NULL) == TERN_OK) {
         tn_gemm_args args = {.m = N,
@@ -187,13 +188,12 @@ static double measure_peak(const tn_lm_run *run) {
         for (int i = 0; i < TRIES; i++) {
             uint64_t start = tn_clock_ns();
             if (tn_gemm_run(gemm, &args, NULL) != TERN_OK) break;
-            best = fmax(best, 2.0 * N * N * N / seconds_since(start));
+            *best = fmax(*best, 2e-9 * N * N * N / seconds_since(start));
         }
     }
     tn_gemm_free(gemm);
     tn_pool_free(pool);
     tn_free(x);
-    return best;
 }
 
 /* --- the run ---------------------------------------------------------------------------------- */
@@ -252,8 +252,10 @@ static tern_status steps(tn_lm_run *run, tern_error *err) {
         if (look) st = validate(run, row, err);
         if (st == TERN_OK && (look || due(run->step, r->log_every, run->n_steps)))
             st = tn_lm_record(run, row, err);
-        if (st == TERN_OK && due(run->step, r->checkpoint_every, run->n_steps))
+        if (st == TERN_OK && due(run->step, r->checkpoint_every, run->n_steps)) {
             st = tn_lm_checkpoint(run, err);
+            measure_peak(run);
+        }
         show_progress(run);
     }
     return st;
@@ -307,7 +309,7 @@ tern_status tn_lm_train(const tn_lm_run_opts *opts, const tern_host *host, tn_lm
     if (host) run.host = *host;
     if (!host) run.host.n_threads = 1;
     tern_status st = tn_lm_setup(&run, err);
-    if (st == TERN_OK) result->peak_gflops = measure_peak(&run) * 1e-9;
+    if (st == TERN_OK) measure_peak(&run);
     if (st == TERN_OK && opts->dry_run) {
         st = forecast(&run, err);
     } else if (st == TERN_OK) {
