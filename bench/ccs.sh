@@ -62,10 +62,16 @@ if [ ! -f runs/uniform/policy.json ]; then
     echo '{"start": "uniform", "steps": 1, "batch": 1, "group": 2, "spread_min": 1}' >uniform.json
     train uniform -r uniform.json
 fi
-judge hand-set.1
+# The hand-set weights as a file, the same way.
+if [ ! -f runs/hand-set/policy.json ]; then
+    echo '{"start": "hand-set", "steps": 1, "batch": 1, "group": 2, "spread_min": 1}' >hand-set.json
+    train hand-set -r hand-set.json
+fi
+judge hand-set.1 --policy runs/hand-set/policy.json
+judge embedded.1
 for seed in "${seeds[@]}"; do
     judge "start.$seed" --policy runs/uniform/policy.json --temperature 1 --seed "$seed"
-    train "hand-set+ccs-lexical.$seed" --seed "$seed"
+    train "hand-set+ccs-lexical.$seed" --start hand-set --seed "$seed"
     judge "hand-set+ccs-lexical.$seed" --policy "runs/hand-set+ccs-lexical.$seed/policy.json"
     for arm in "${arms[@]}"; do
         train "$arm.$seed" --start uniform --lr 0.05 --seed "$seed" --reward "$arm"
@@ -74,7 +80,7 @@ for seed in "${seeds[@]}"; do
 done
 
 command -v jq >/dev/null || { echo "install jq for the tables" >&2; exit 1; }
-for arm in start hand-set hand-set+ccs-lexical "${arms[@]}"; do
+for arm in start hand-set hand-set+ccs-lexical embedded "${arms[@]}"; do
     for set in hotpotqa musique; do
         jq -rs --arg arm "$arm" --arg set $set '
             def pc(f): (map(f) | add / length) * 1000 | round / 10;
