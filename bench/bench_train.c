@@ -38,7 +38,7 @@
 #include "core/base/mem.h"
 
 enum { ROUNDS_MAX = 64, CONTENDERS_MAX = 4, PARITY_BATCH = 4, PARITY_LENGTH = 256 };
-static const double PARITY_LR = 1e-3;
+static const double PARITY_LR = 3e-4; /* that of the timed steps */
 
 static struct {
     const char *shape, *serve, *parity, *text;
