@@ -10,7 +10,7 @@ static void sweep(tn_lm_recipe r) {
     tern_error e;
     char out[256];
     snprintf(out, sizeof out, "%s/run", test_dir());
-    for (int64_t k = 0;; k += 1 + k / 40) { /* thousands: later ones are alike */
+    for (int64_t k = 0;; k += 1 + k / 12) { /* thousands: later ones are alike */
         tn_mem_fail_after(k, 0);
         tern_status st = run_in(&r, "run", NULL, &x, &e);
         tn_mem_fail_after(-1, 0);

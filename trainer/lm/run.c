@@ -165,10 +165,10 @@ static void no_metrics(double row[TN_LM_N_METRICS]) {
 
 /* --- how fast this machine can be ------------------------------------------------------------- */
 
-/* The best product of 1024 x 1024 seen so far, GFLOP/s: what "peak" means in
+/* The best product of 512 x 512 matrices seen so far, GFLOP/s: what "peak" means in
  * time/fraction_of_peak. Looked at now and then, because other programs share the machine. */
 static void measure_peak(tn_lm_run *run) {
-    enum { N = 1024, TRIES = 4 };
+    enum { N = 512, TRIES = 5 };
     tn_pool *pool = NULL;
     tn_gemm *gemm = NULL;
     float *x = tn_calloc(3 * N * N, sizeof *x);
