@@ -74,26 +74,67 @@ static uint32_t draw(const float *p, const uint32_t *ids, size_t n, double u) {
     return ids[n - 1];
 }
 
+/* From all n tokens: the block in which the draw falls, then the token in it. */
+static uint32_t draw_any(const float *p, size_t n, double u) {
+    enum { BLOCK = 512 };
+    const tn_kernels *k = tn_kernels_get();
+    double total = 0, sum = 0;
+    size_t last = 0; /* the last token that can be drawn */
+    for (size_t i = 0; i < n; i += BLOCK) total += k->sum(p + i, n - i < BLOCK ? n - i : BLOCK);
+    for (size_t i = 0; i < n; i += BLOCK) {
+        size_t m = n - i < BLOCK ? n - i : BLOCK;
+        double part = k->sum(p + i, m);
+        if (u * total >= sum + part) {
+            sum += part;
+            continue;
+        }
+        for (size_t j = i; j < i + m; j++) {
+            if (p[j] <= 0) continue;
+            last = j;
+            sum += p[j];
+            if (u * total < sum) return (uint32_t)j;
+        }
+        return (uint32_t)last; /* rounding: the draw lies at the very end of the block */
+    }
+    for (size_t i = n; i-- > 0;)
+        if (p[i] > 0) return (uint32_t)i;
+    return 0;
+}
+
+/* p = softmax(logits / temperature); returns log sum exp(logits / temperature). NaN is -inf. */
+static float spread(const float *logits, size_t n, float temperature, float *p) {
+    const tn_kernels *k = tn_kernels_get();
+    memcpy(p, logits, n * sizeof *p);
+    if (temperature != 1) k->scale(p, 1 / temperature, n);
+    float lse = k->softmax(p, p, n);
+    if (!isnan(lse)) return lse;
+    for (size_t i = 0; i < n; i++) p[i] = isnan(logits[i]) ? -INFINITY : logits[i] / temperature;
+    return k->softmax(p, p, n);
+}
+
 int32_t tn_sample(const float *logits, size_t n, const tn_sample_opts *o, tn_rng *rng,
                   float *scratch, float *log_prob) {
-    const tn_kernels *k = tn_kernels_get();
-    float *p = scratch;
+    float *p = scratch, lse;
     uint32_t *ids = (uint32_t *)(void *)(scratch + n);
     size_t best = argmax(logits, n), token = best;
-    for (size_t i = 0; i < n; i++) p[i] = isnan(logits[i]) ? -INFINITY : logits[i];
     if (o->temperature > 0 && isfinite(logits[best])) {
-        k->scale(p, 1 / o->temperature, n);
-        k->softmax(p, p, n);
-        float least = o->min_p * p[best];
-        size_t n_ids = 0;
-        for (size_t i = 0; i < n; i++)
-            if (p[i] > 0 && p[i] >= least) ids[n_ids++] = (uint32_t)i;
-        bool all = o->top_p >= 1 && (o->top_k == 0 || o->top_k >= n_ids);
-        size_t n_kept = all ? n_ids : keep(p, ids, n_ids, o);
-        token = draw(p, ids + (n_ids - n_kept), n_kept, tn_rng_uniform(rng));
-        for (size_t i = 0; i < n; i++) p[i] = isnan(logits[i]) ? -INFINITY : logits[i];
+        lse = spread(logits, n, o->temperature, p);
+        double u = tn_rng_uniform(rng);
+        if (o->top_p >= 1 && o->min_p <= 0 && (o->top_k == 0 || o->top_k >= n)) {
+            token = draw_any(p, n, u);
+        } else {
+            float least = o->min_p * p[best];
+            size_t n_ids = 0;
+            for (size_t i = 0; i < n; i++)
+                if (p[i] > 0 && p[i] >= least) ids[n_ids++] = (uint32_t)i;
+            bool all = o->top_p >= 1 && (o->top_k == 0 || o->top_k >= n_ids);
+            size_t n_kept = all ? n_ids : keep(p, ids, n_ids, o);
+            token = draw(p, ids + (n_ids - n_kept), n_kept, u);
+        }
+        if (o->temperature != 1) lse = spread(logits, n, 1, p);
+    } else {
+        lse = spread(logits, n, 1, p);
     }
-    float lse = k->softmax(p, p, n);
     *log_prob = isnan(logits[token]) ? -INFINITY : logits[token] - lse;
     return (int32_t)token;
 }
