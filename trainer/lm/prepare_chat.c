@@ -64,8 +64,7 @@ tern_status tn_prepare_messages(tn_prepare *p, const json_t *messages, tern_erro
     if (st == TERN_OK) st = tn_doc_ids(p, p->tokens.ids, p->tokens.n, 0, err);
     for (size_t i = 0; i < n && st == TERN_OK; i++) {
         p->result->n_bytes += strlen(m[i].content);
-        if (strcmp(m[i].role, "assistant") == 0)
-            st = tag_reply(p, family, m, i, &part, err);
+        if (strcmp(m[i].role, "assistant") == 0) st = tag_reply(p, family, m, i, &part, err);
     }
     tern_tokens_deinit(&part);
     tn_free(m);
