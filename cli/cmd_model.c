@@ -21,7 +21,7 @@ static size_t options(tn_opt *opts, size_t cap) {
     args.type = "bf16";
     const tn_opt own[] = {
         {"tolerance", 0, TN_OPT_FLOAT, &args.tolerance, "X",
-         "verify: relative error allowed (default 1e-4 in f32, 0.05 in bf16, 0.15 in int8)"},
+         "verify: relative error allowed (default 1e-4 in f32, 0.1 in bf16, 0.25 in int8)"},
         {"type", 0, TN_OPT_STRING, &args.type, "TYPE", "convert: to bf16 (default) or f32"},
     };
     memcpy(opts + n, own, sizeof own);
@@ -138,8 +138,8 @@ static int verify(tn_cli *cli, const char *dir, const char *path) {
     tern_weights w = tern_model_get_info(m).weights;
     double tolerance = !isnan(args.tolerance)   ? args.tolerance
                        : w == TERN_WEIGHTS_F32  ? 1e-4
-                       : w == TERN_WEIGHTS_BF16 ? 0.05
-                                                : 0.15;
+                       : w == TERN_WEIGHTS_BF16 ? 0.1
+                                                : 0.25;
     if (tern_model_verify(m, path, tolerance, &v, &err) != TERN_OK) {
         code = tn_cli_fail(cli, &err);
     } else {

@@ -12,6 +12,7 @@ typedef struct verifier {
     const tern_st *ref;
     tn_pool *pool;
     tn_dtype cache_type;
+    double tolerance;
     tn_lm_verdict *out;
     tern_error *err;
     size_t n_rows, width;                /* B, T */
@@ -132,15 +133,20 @@ static tern_status run_rows(verifier *v, tn_lm_engine *e, tn_kv_seq *seqs) {
     return tn_lm_engine_step(e, &step, v->err);
 }
 
-static size_t best(const float *x, size_t n, float *lead) {
+/* Is `token` the best? If not, is it behind by more than rounding explains: the tolerance times the
+ * largest logit, and at least 1e-3, below which the reference itself may go either way? */
+static void judge_greedy(verifier *v, const float *x, size_t n, size_t token) {
     size_t first = 0;
-    for (size_t i = 1; i < n; i++)
+    float largest = 0;
+    for (size_t i = 0; i < n; i++) {
         if (x[i] > x[first]) first = i;
-    float second = -INFINITY;
-    for (size_t i = 0; i < n; i++)
-        if (i != first && x[i] > second) second = x[i];
-    *lead = x[first] - second;
-    return first;
+        largest = fmaxf(largest, fabsf(x[i]));
+    }
+    double margin = fmax(1e-3, v->tolerance * (double)largest);
+    v->out->n_greedy++;
+    v->out->n_greedy_equal += first == token;
+    v->out->n_greedy_wrong +=
+        first != token && (token >= n || (double)(x[first] - x[token]) > margin);
 }
 
 /* Each token of the reference's continuation must be the best after those before it: the prompt in
@@ -173,11 +179,7 @@ static tern_status run_greedy(verifier *v, tn_lm_engine *e, tn_kv_seq *seq) {
         status = tn_lm_engine_step(e, &step, v->err);
         at += n_new;
         if (status != TERN_OK || at >= n) break;
-        float lead;
-        bool equal = best(logits, vocab, &lead) == (size_t)tokens[at];
-        v->out->n_greedy++;
-        v->out->n_greedy_equal += equal;
-        v->out->n_greedy_wrong += !equal && lead > 1e-3f;
+        judge_greedy(v, logits, vocab, (size_t)tokens[at]);
     }
     return status;
 }
@@ -296,8 +298,13 @@ tern_status tn_lm_verify(const tn_lm *lm, const tern_st *reference, tn_pool *poo
                          tn_dtype cache_type, double tolerance, tn_lm_verdict *out,
                          tern_error *err) {
     *out = (tn_lm_verdict){0};
-    verifier v = {
-        .lm = lm, .ref = reference, .pool = pool, .cache_type = cache_type, .out = out, .err = err};
+    verifier v = {.lm = lm,
+                  .ref = reference,
+                  .pool = pool,
+                  .cache_type = cache_type,
+                  .tolerance = tolerance,
+                  .out = out,
+                  .err = err};
     tern_status status = verify(&v);
     tn_arena_deinit(&v.arena);
     out->passed = out->n_greedy_wrong == 0 && out->n_checks + out->n_greedy > 0;

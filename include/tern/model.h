@@ -102,7 +102,7 @@ typedef struct tern_model_verdict {
     tern_model_check checks[8];
     uint32_t n_checks;
     uint64_t n_greedy, n_greedy_equal; /* tokens of a greedy continuation */
-    uint64_t n_greedy_wrong;           /* differ although the best logit leads by over 1e-3 */
+    uint64_t n_greedy_wrong;           /* behind the best by more than rounding explains */
     bool passed;                       /* all within the tolerance, none wrong */
 } tern_model_verdict;
 
