@@ -149,34 +149,91 @@ void tn_pack_rows_avx512bf16(void *panel, const tn_lines *src, size_t line, size
         }
 }
 
-/* bf16 of 0..127 in two tables of bytes, looked up by VPERMI2B. */
+/* bf16 of int8: its upper and its lower byte for 0..127, looked up by VPERMI2B; the sign is put
+ * back. */
 typedef struct table {
-    __m512i low[2], high[2];
+    __m512i low[2], high[2], order, sign_bit;
 } table;
 
-static table make_table(void) {
-    uint8_t low[128], high[128];
+static uint8_t low_bytes[128], high_bytes[128];
+
+__attribute__((constructor)) static void fill_bytes(void) {
     for (int i = 0; i < 128; i++) {
         tn_bf16 x = tn_bf16_set((float)i);
-        low[i] = (uint8_t)x, high[i] = (uint8_t)(x >> 8);
+        low_bytes[i] = (uint8_t)x, high_bytes[i] = (uint8_t)(x >> 8);
     }
-    return (table){{_mm512_loadu_si512(low), _mm512_loadu_si512(low + 64)},
-                   {_mm512_loadu_si512(high), _mm512_loadu_si512(high + 64)}};
+}
+
+static inline __attribute__((always_inline)) table load_table(void) {
+    return (table){{_mm512_loadu_si512(low_bytes), _mm512_loadu_si512(low_bytes + 64)},
+                   {_mm512_loadu_si512(high_bytes), _mm512_loadu_si512(high_bytes + 64)},
+                   /* so that the halves that VPUNPCK takes from each 16 bytes are in order */
+                   _mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7),
+                   _mm512_set1_epi8((char)0x80)};
+}
+
+/* 64 weights from p on, as bf16. */
+static inline __attribute__((always_inline)) void unpack_64(const table *t, const void *p,
+                                                            __m512i out[2]) {
+    __m512i x = _mm512_permutexvar_epi64(t->order, _mm512_loadu_si512(p));
+    __m512i size = _mm512_abs_epi8(x);
+    __m512i low = _mm512_permutex2var_epi8(t->low[0], size, t->low[1]);
+    __m512i high = _mm512_permutex2var_epi8(t->high[0], size, t->high[1]);
+    high = _mm512_ternarylogic_epi64(high, x, t->sign_bit, 0xf8); /* high | (x & sign_bit) */
+    out[0] = _mm512_unpacklo_epi8(low, high);
+    out[1] = _mm512_unpackhi_epi8(low, high);
 }
 
 void tn_unpack_bf16_from_i8_avx512bf16(void *out, const void *in, size_t n) {
-    table t = make_table();
-    /* so that the halves that VPUNPCK takes from each 16 bytes are in order */
-    __m512i order = _mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7);
-    __m512i sign_bit = _mm512_set1_epi8((char)0x80);
+    table t = load_table();
     for (size_t i = 0; i < n; i += 64) {
-        __m512i x = _mm512_permutexvar_epi64(order, _mm512_loadu_si512((const int8_t *)in + i));
-        __m512i size = _mm512_abs_epi8(x);
-        __m512i low = _mm512_permutex2var_epi8(t.low[0], size, t.low[1]);
-        __m512i high = _mm512_permutex2var_epi8(t.high[0], size, t.high[1]);
-        high = _mm512_ternarylogic_epi64(high, x, sign_bit, 0xf8); /* high | (x & sign_bit) */
-        _mm512_storeu_si512((tn_bf16 *)out + i, _mm512_unpacklo_epi8(low, high));
-        _mm512_storeu_si512((tn_bf16 *)out + i + 32, _mm512_unpackhi_epi8(low, high));
+        __m512i x[2];
+        unpack_64(&t, (const int8_t *)in + i, x);
+        _mm512_storeu_si512((tn_bf16 *)out + i, x[0]);
+        _mm512_storeu_si512((tn_bf16 *)out + i + 32, x[1]);
+    }
+}
+
+/* tile() of gemm_ukr_body.h with the weights of a step, 32 columns x 2, unpacked in registers: few
+ * rows would otherwise pay more for a panel's way through L1 than for its products. */
+static inline __attribute__((always_inline)) void tile_i8(const size_t rows, size_t steps,
+                                                          const int32_t *a, const int8_t *b,
+                                                          float *c, size_t ldc, bool add,
+                                                          tn_ahead ahead) {
+    table t = load_table();
+    __m512 sum[UKR_MR][2];
+#pragma GCC unroll 16
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < 2; j++)
+            sum[i][j] = add ? _mm512_loadu_ps(c + i * ldc + j * 16) : _mm512_setzero_ps();
+    for (; steps > 0; steps--, a += UKR_MR, b += 64, ahead.p += ahead.stride) {
+        __builtin_prefetch(ahead.p, 0, 2);
+        __m512i x[2];
+        unpack_64(&t, b, x);
+#pragma GCC unroll 16
+        for (size_t i = 0; i < rows; i++) {
+            __m512bh spread = (__m512bh)_mm512_set1_epi32(a[i]);
+            sum[i][0] = _mm512_dpbf16_ps(sum[i][0], (__m512bh)x[0], spread);
+            sum[i][1] = _mm512_dpbf16_ps(sum[i][1], (__m512bh)x[1], spread);
+        }
+    }
+#pragma GCC unroll 16
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < 2; j++) _mm512_storeu_ps(c + i * ldc + j * 16, sum[i][j]);
+}
+
+static void run_i8(size_t rows, size_t k, const void *a, const void *b, float *c, size_t ldc,
+                   bool add, tn_ahead ahead) {
+    switch (rows) {
+#define ROWS(n)                                                                                    \
+    case n:                                                                                        \
+        tile_i8(n, k / 2, a, b, c, ldc, add, ahead);                                               \
+        break;
+        ROWS(1)
+        ROWS(2)
+        ROWS(3)
+        ROWS(4) ROWS(5) ROWS(6) ROWS(7) ROWS(8) ROWS(9) ROWS(10) ROWS(11) ROWS(12) ROWS(13) ROWS(14)
+#undef ROWS
     }
 }
 
@@ -190,4 +247,5 @@ const tn_ukr tn_ukr_bf16_avx512bf16 = {.name = "avx512bf16 14x32 bf16",
                                        .block_m = 126,
                                        .pack_a = tn_pack_pairs_avx512bf16,
                                        .pack_b = tn_pack_pairs_avx512bf16,
-                                       .run = run};
+                                       .run = run,
+                                       .run_i8 = run_i8};

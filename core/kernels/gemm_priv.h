@@ -42,6 +42,9 @@ typedef struct tn_lines {
 typedef void tn_pack_fn(void *panel, const tn_lines *src, size_t line, size_t n_lines, size_t k,
                         size_t n_k, size_t width, size_t group);
 
+typedef void tn_ukr_fn(size_t rows, size_t k, const void *a, const void *b, float *c, size_t ldc,
+                       bool add, tn_ahead ahead);
+
 typedef struct tn_ukr {
     const char *name;
     tn_dtype packed;         /* of the elements in panels: F32 or BF16 */
@@ -53,8 +56,8 @@ typedef struct tn_ukr {
     /* c[0..rows)[0..nr) (+)= a b over k, a multiple of both groups, at most depth.
      * 1 <= rows <= mr; c has room for mr rows and may be written there. What will be needed next
      * travels to L2 meanwhile: see tn_ahead. */
-    void (*run)(size_t rows, size_t k, const void *a, const void *b, float *c, size_t ldc, bool add,
-                tn_ahead ahead);
+    tn_ukr_fn *run;
+    tn_ukr_fn *run_i8; /* the same with b in int8, the same bits; NULL: b is unpacked first */
     void (*begin)(void), (*end)(void); /* around the work of one task on its thread; or NULL */
 } tn_ukr;
 

@@ -137,11 +137,18 @@ static const char *stored_panel(const tn_weight *w, size_t panel, size_t k) {
     return w->panels + (panel * w->k_padded + k) * w->u->nr * tn_dtype_size(w->stored);
 }
 
+/* Few rows of int8 weights: the micro-kernel unpacks them itself. */
+static bool reads_i8(const plan *l, size_t n_rows) {
+    const tn_ukr *u = l->p->u;
+    return l->p->weight && l->p->weight->stored == TN_I8 && u->run_i8 && n_rows <= u->mr;
+}
+
 /* A panel of the weight for k-block k, as the micro-kernel wants it. */
-static const char *weight_panel(const plan *l, size_t panel, size_t k, size_t n_k, char *buffer) {
+static const char *weight_panel(const plan *l, size_t panel, size_t k, size_t n_k, bool as_stored,
+                                char *buffer) {
     const tn_weight *w = l->p->weight;
     const char *stored = stored_panel(w, panel, k);
-    if (!w->unpack) return stored;
+    if (!w->unpack || as_stored) return stored;
     w->unpack(buffer, stored, w->u->nr * n_k);
     return buffer;
 }
@@ -151,8 +158,10 @@ typedef struct panels {
     const char *a, *b;     /* b: NULL with a weight */
     size_t step_a, step_b; /* bytes from one panel to the next */
     size_t n_k;            /* depth, padded */
-    const char *next_a;    /* panels of the next k-block; NULL: this is the last */
-    const char *c;         /* the block of C, a line of bytes in each row */
+    tn_ukr_fn *run;
+    size_t b_size;      /* bytes of an element of B */
+    const char *next_a; /* panels of the next k-block; NULL: this is the last */
+    const char *c;      /* the block of C, a line of bytes in each row */
     size_t c_stride, c_row_bytes;
 } panels;
 
@@ -176,7 +185,7 @@ static void run_panel(const plan *l, const panels *x, size_t n_rows, const char 
     size_t n_calls = tn_ceil_div(n_rows, u->mr);
     for (size_t call = 0; call < n_calls; call++) {
         size_t i = call * u->mr;
-        u->run(min_size(u->mr, n_rows - i), x->n_k, x->a + call * x->step_a, b, sums + i * BLOCK_N,
+        x->run(min_size(u->mr, n_rows - i), x->n_k, x->a + call * x->step_a, b, sums + i * BLOCK_N,
                BLOCK_N, add, what_next(l, x, next_b, nth, call, n_calls));
     }
 }
@@ -184,19 +193,19 @@ static void run_panel(const plan *l, const panels *x, size_t n_rows, const char 
 /* As run_panel, with int8 weights whose groups of 64 along k have scales of their own: the sum of
  * a group is scaled and added. */
 static void run_scaled_panel(const plan *l, const panels *x, size_t n_rows, const char *b,
-                             size_t n_panel, size_t k, float *sums, bool add) {
+                             const char *next_b, size_t n_panel, size_t k, float *sums, bool add) {
     const tn_ukr *u = l->p->u;
     const tn_weight *w = l->p->weight;
     float group_sums[MR_MAX * NR_MAX];
     size_t n_groups = tn_ceil_div(w->k_padded, TN_SCALE_GROUP);
     for (size_t g = 0; g < x->n_k; g += TN_SCALE_GROUP) {
         const float *scale = w->scales + (n_panel * n_groups + (k + g) / TN_SCALE_GROUP) * u->nr;
-        const char *b_group = b + g * u->nr * l->size;
+        const char *b_group = b + g * u->nr * x->b_size;
         for (size_t i = 0; i < n_rows; i += u->mr) {
             size_t rows = min_size(u->mr, n_rows - i);
             const char *a = x->a + i / u->mr * x->step_a + g * u->mr * l->size;
-            u->run(rows, min_size(TN_SCALE_GROUP, x->n_k - g), a, b_group, group_sums, u->nr, false,
-                   (tn_ahead){b_group, 0});
+            x->run(rows, min_size(TN_SCALE_GROUP, x->n_k - g), a, b_group, group_sums, u->nr, false,
+                   (tn_ahead){next_b + g * u->nr, 64});
             w->set->add_scaled(sums + i * BLOCK_N, BLOCK_N, group_sums, scale, rows, u->nr,
                                add || g > 0);
         }
@@ -213,12 +222,17 @@ static void run_block(const plan *l, size_t batch, size_t bi, size_t bj, char *m
     size_t c_size = tn_dtype_size(p->c_type);
     char *c =
         (char *)p->c + (batch * p->stride_c + (l->row0 + i0) * p->ldc + l->col0 + j0) * c_size;
+    bool as_stored = reads_i8(l, n_i);
     bool grouped = p->weight && p->weight->format == TN_WEIGHT_I8_GROUP;
     tn_lines a = lines_of(&p->a, batch, p->stride_a), b = {0};
     if (!p->weight) b = lines_of(&p->b, batch, p->stride_b);
     for (size_t k = 0; k < p->k; k += u->depth) {
         size_t n_k = min_size(u->depth, p->k - k), deep = tn_round_up(n_k, l->k_unit);
-        panels x = {.a = own_a, .b = own_b, .n_k = deep};
+        panels x = {.a = own_a,
+                    .b = own_b,
+                    .n_k = deep,
+                    .run = as_stored ? u->run_i8 : u->run,
+                    .b_size = as_stored ? 1 : l->size};
         packer pa = packer_a(l, &a, l->shared_a ? l->k_padded : deep);
         packer pb = packer_b(l, &b, l->shared_b ? l->k_padded : deep);
         x.step_a = pa.panel_bytes, x.step_b = pb.panel_bytes;
@@ -238,7 +252,7 @@ static void run_block(const plan *l, size_t batch, size_t bi, size_t bj, char *m
             bool wrap = j + u->nr >= n_j; /* the next panel is the first, of the next k-block */
             const char *panel, *next;
             if (p->weight) {
-                panel = weight_panel(l, n_panel, k, deep, own_panel);
+                panel = weight_panel(l, n_panel, k, deep, as_stored, own_panel);
                 next = stored_panel(p->weight, n_panel + !wrap - wrap * nth,
                                     wrap && !last ? k + u->depth : k);
             } else {
@@ -248,7 +262,7 @@ static void run_block(const plan *l, size_t batch, size_t bi, size_t bj, char *m
                                               : panel;
             }
             if (grouped)
-                run_scaled_panel(l, &x, n_i, panel, n_panel, k, sums + j, k > 0);
+                run_scaled_panel(l, &x, n_i, panel, next, n_panel, k, sums + j, k > 0);
             else
                 run_panel(l, &x, n_i, panel, next, nth, sums + j, k > 0);
         }
