@@ -5,6 +5,7 @@
 #include "core/base/clock.h"
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -12,7 +13,7 @@
 
 enum { TTY_EVERY_MS = 100, LINE_EVERY_MS = 5000, BAR_CELLS = 24 };
 
-static volatile sig_atomic_t interrupted;
+static atomic_bool interrupted; /* set by a signal, read by every worker */
 
 static struct {
     char what[48];
@@ -25,13 +26,13 @@ static struct {
 static uint64_t n_warnings; /* of this run */
 
 bool tn_interrupted(void) {
-    return interrupted != 0;
+    return atomic_load_explicit(&interrupted, memory_order_relaxed);
 }
 
 static void on_signal(int sig) {
     (void)sig;
-    if (interrupted) _exit(EXIT_INTERRUPTED); /* asked twice: do not wait for a clean stop */
-    interrupted = 1;
+    if (atomic_exchange(&interrupted, true))
+        _exit(EXIT_INTERRUPTED); /* asked twice: do not wait for a clean stop */
 }
 
 void tn_host_clear(void) {

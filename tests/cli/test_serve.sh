@@ -14,6 +14,7 @@ END
 "$TERN" index -q "$work/ix" "$work/docs.jsonl" || fail "index"
 
 start() { # start OPTION...: sets server and port
+    rm -f "$work/ready" # else the last server's line may still be read
     "$TERN" serve "$work/ix" --port 0 --json "$@" >"$work/ready" 2>"$work/log" &
     server=$!
     for _ in $(seq 100); do
