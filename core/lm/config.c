@@ -299,6 +299,11 @@ static void read_decoder(tn_fields *f, const model_type *t, tn_lm_config *c) {
         tn_field_fail(f, TERN_ERR_FORMAT,
                       "num_attention_heads %u is not a multiple of num_key_value_heads %u",
                       c->n_heads, c->n_kv_heads);
+    if (f->status == TERN_OK && (c->head_dim < 2 || c->head_dim > 512)) /* also by default */
+        tn_field_fail(f, TERN_ERR_FORMAT,
+                      "hidden_size %u and num_attention_heads %u make heads of %u dimensions; 2 to "
+                      "512 are possible",
+                      c->hidden, c->n_heads, c->head_dim);
 }
 
 /* ---- encoder ---- */
