@@ -39,7 +39,7 @@ cmp whole/policy.json parts/policy.json || fail "killed runs end elsewhere"
 
 # Ctrl-C: says where it stopped, exits with 130, and the same command ends with the same policy
 set -m # else the shell has background commands ignore it
-"$tern" train ccs ix q.jsonl --steps 400 --batch 4 --group 4 --checkpoint 1 -q -o stopped \
+"$tern" train ccs ix q.jsonl --steps 100 --batch 4 --group 4 --checkpoint 1 -q -o stopped \
     >/dev/null 2>err &
 pid=$!
 set +m
@@ -48,8 +48,8 @@ kill -INT "$pid"
 wait "$pid"
 [ $? = 130 ] || fail "Ctrl-C does not exit with 130"
 grep -q 'goes on from there' err || fail "Ctrl-C does not say how to go on: $(cat err)"
-train --steps 400 -o unstopped >/dev/null || fail "400 steps"
-train --steps 400 -o stopped >/dev/null || fail "going on after Ctrl-C"
+train --steps 100 -o unstopped >/dev/null || fail "100 steps"
+train --steps 100 -o stopped >/dev/null || fail "going on after Ctrl-C"
 cmp unstopped/policy.json stopped/policy.json || fail "a stopped run ends elsewhere"
 
 # a full disk at a checkpoint: an error with the file's name, the old checkpoint stands
