@@ -6,6 +6,7 @@
 #include "trainer/ccs_run.h"
 #include "trainer/checkpoint.h"
 #include "trainer/events.h"
+#include "trainer/grown_file.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -67,29 +68,6 @@ static char *path_of(const tn_run *run, const char *name) {
 
 /* --- metric files ----------------------------------------------------------------------------- */
 
-static tern_status open_at(const tn_run *run, const char *name, uint64_t n_bytes, int *fd,
-                           tern_error *err) {
-    char *path = path_of(run, name);
-    if (!path) return no_memory(err);
-    tern_status st = TERN_OK;
-    *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (*fd < 0 || ftruncate(*fd, (off_t)n_bytes) != 0 || lseek(*fd, (off_t)n_bytes, SEEK_SET) < 0)
-        st = tn_fail_errno(err, errno, path, "cannot open for writing");
-    tn_free(path);
-    return st;
-}
-
-static tern_status append(const tn_run *run, int fd, const tn_buf *b, const char *name,
-                          uint64_t *n_bytes, tern_error *err) {
-    char *path = path_of(run, name);
-    if (!path) return no_memory(err);
-    tern_status st = tn_buf_status(b, err);
-    if (st == TERN_OK) st = tn_write_all(fd, b->data, b->len, path, err);
-    if (st == TERN_OK) *n_bytes += b->len;
-    tn_free(path);
-    return st;
-}
-
 static double wall(void) {
     return (double)tn_clock_unix();
 }
@@ -103,13 +81,14 @@ tern_status tn_run_record(tn_run *run, uint64_t step, tern_error *err) {
     tn_buf line = {0}, event = {0};
     tn_events_jsonl((int64_t)step + 1, s, n, &line);
     tn_events_scalars(wall(), (int64_t)step + 1, s, n, &event);
-    tern_status st = append(run, run->metrics_fd, &line, "metrics.jsonl", &run->metrics_bytes, err);
+    tern_status st = tn_grown_add(run->opts.out, "metrics.jsonl", run->metrics_fd, &line,
+                                  &run->metrics_bytes, err);
     if (st == TERN_OK)
-        st = append(run, run->events_fd, &event, "events.out.tfevents.tern", &run->events_bytes,
-                    err);
+        st = tn_grown_add(run->opts.out, "events.out.tfevents.tern", run->events_fd, &event,
+                          &run->events_bytes, err);
     for (size_t b = 0; run->tracing && b < run->opts.recipe.batch && st == TERN_OK; b++)
-        st = append(run, run->trace_fd, &run->groups[b].trace, "rollouts.jsonl", &run->trace_bytes,
-                    err);
+        st = tn_grown_add(run->opts.out, "rollouts.jsonl", run->trace_fd, &run->groups[b].trace,
+                          &run->trace_bytes, err);
     tn_buf_deinit(&line);
     tn_buf_deinit(&event);
     return st;
@@ -189,15 +168,18 @@ tern_status tn_run_open(tn_run *run, tern_error *err) {
     tern_status st = tn_mkdirs(run->opts.out, err);
     if (st == TERN_OK) st = resume(run, err);
     if (st == TERN_OK)
-        st = open_at(run, "metrics.jsonl", run->metrics_bytes, &run->metrics_fd, err);
+        st = tn_grown_open(run->opts.out, "metrics.jsonl", run->metrics_bytes, &run->metrics_fd,
+                           err);
     if (st == TERN_OK)
-        st = open_at(run, "events.out.tfevents.tern", run->events_bytes, &run->events_fd, err);
+        st = tn_grown_open(run->opts.out, "events.out.tfevents.tern", run->events_bytes,
+                           &run->events_fd, err);
     if (st == TERN_OK && run->opts.trace_every)
-        st = open_at(run, "rollouts.jsonl", run->trace_bytes, &run->trace_fd, err);
+        st = tn_grown_open(run->opts.out, "rollouts.jsonl", run->trace_bytes, &run->trace_fd, err);
     if (st != TERN_OK || run->events_bytes) return st;
     tn_buf header = {0};
     tn_events_header(wall(), &header);
-    st = append(run, run->events_fd, &header, "events.out.tfevents.tern", &run->events_bytes, err);
+    st = tn_grown_add(run->opts.out, "events.out.tfevents.tern", run->events_fd, &header,
+                      &run->events_bytes, err);
     tn_buf_deinit(&header);
     return st;
 }

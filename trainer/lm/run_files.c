@@ -4,6 +4,7 @@
 #include "core/base/file.h"
 #include "tern/checkpoint.h"
 #include "trainer/events.h"
+#include "trainer/grown_file.h"
 #include "trainer/lm/run_priv.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -44,28 +45,6 @@ static tern_status write_json(const tn_lm_run *run, const char *name, json_t *v 
 
 /* --- metrics ---------------------------------------------------------------------------------- */
 
-static tern_status open_at(const tn_lm_run *run, const char *name, uint64_t n_bytes, int *fd,
-                           tern_error *err) {
-    char *path = path_of(run, name);
-    if (!path) return no_memory(err);
-    tern_status st = TERN_OK;
-    *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (*fd < 0 || ftruncate(*fd, (off_t)n_bytes) != 0 || lseek(*fd, (off_t)n_bytes, SEEK_SET) < 0)
-        st = tn_fail_errno(err, errno, path, "cannot open for writing");
-    tn_free(path);
-    return st;
-}
-
-static tern_status append(const tn_lm_run *run, int fd, const tn_buf *b, const char *name,
-                          uint64_t *n_bytes, tern_error *err) {
-    char *path = path_of(run, name);
-    tern_status st = path ? tn_buf_status(b, err) : no_memory(err);
-    if (st == TERN_OK) st = tn_write_all(fd, b->data, b->len, path, err);
-    if (st == TERN_OK) *n_bytes += b->len;
-    tn_free(path);
-    return st;
-}
-
 static tern_status remember(tn_lm_run *run, uint64_t step, const double row[TN_LM_N_METRICS],
                             tern_error *err) {
     if (TN_GROW(run->history, run->history_cap, run->n_history + 1) != 0 ||
@@ -84,10 +63,11 @@ tern_status tn_lm_record(tn_lm_run *run, const double row[TN_LM_N_METRICS], tern
     tn_buf line = {0}, event = {0};
     tn_events_jsonl((int64_t)run->step, s, n, &line);
     tn_events_scalars((double)tn_clock_unix(), (int64_t)run->step, s, n, &event);
-    tern_status st = append(run, run->metrics_fd, &line, "metrics.jsonl", &run->metrics_bytes, err);
+    tern_status st =
+        tn_grown_add(run->out, "metrics.jsonl", run->metrics_fd, &line, &run->metrics_bytes, err);
     if (st == TERN_OK)
-        st = append(run, run->events_fd, &event, "events.out.tfevents.tern", &run->events_bytes,
-                    err);
+        st = tn_grown_add(run->out, "events.out.tfevents.tern", run->events_fd, &event,
+                          &run->events_bytes, err);
     if (st == TERN_OK) st = remember(run, run->step, row, err);
     tn_buf_deinit(&line);
     tn_buf_deinit(&event);
@@ -182,13 +162,15 @@ tern_status tn_lm_files_open(tn_lm_run *run, tern_error *err) {
     if (st == TERN_OK) st = resume(run, err);
     if (st == TERN_OK) st = write_json(run, "recipe.json", tn_lm_recipe_json(run->recipe), err);
     if (st == TERN_OK)
-        st = open_at(run, "metrics.jsonl", run->metrics_bytes, &run->metrics_fd, err);
+        st = tn_grown_open(run->out, "metrics.jsonl", run->metrics_bytes, &run->metrics_fd, err);
     if (st == TERN_OK)
-        st = open_at(run, "events.out.tfevents.tern", run->events_bytes, &run->events_fd, err);
+        st = tn_grown_open(run->out, "events.out.tfevents.tern", run->events_bytes, &run->events_fd,
+                           err);
     if (st != TERN_OK || run->events_bytes) return st;
     tn_buf header = {0};
     tn_events_header((double)tn_clock_unix(), &header);
-    st = append(run, run->events_fd, &header, "events.out.tfevents.tern", &run->events_bytes, err);
+    st = tn_grown_add(run->out, "events.out.tfevents.tern", run->events_fd, &header,
+                      &run->events_bytes, err);
     tn_buf_deinit(&header);
     return st;
 }
